@@ -1,0 +1,19 @@
+"""Names that are part of the API: group, kinds, labels, annotations, field manager.
+
+Pods carry the deployment's name and the revision, never a role: stable and candidate swap while pods live, so a role on a
+pod would be wrong at the very moment when somebody looks at it.
+"""
+
+GROUP = "modelrollout.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+
+MODEL_DEPLOYMENT = "ModelDeployment"
+MODEL_REVISION = "ModelRevision"
+
+LABEL_NAME = f"{GROUP}/name"
+LABEL_REVISION = f"{GROUP}/revision"
+LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+
+FIELD_MANAGER = "modelrollout"
+"""Field manager of every server-side apply, and the value of the managed-by label."""
