@@ -1,0 +1,124 @@
+"""Builds the Go programs of a cluster from the modules that ``go.mod`` names.
+
+The Go module proxy is reached from machines that reach no image registry and no download page, and the checksums in ``go.sum``
+make the result the same everywhere. Versions are read from ``go.mod``, so that they are written in one place.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster import cache
+from cluster.errors import ClusterError
+from cluster.process import require, run
+from cluster.settings import SOURCE, Settings
+
+KUBERNETES = "k8s.io/kubernetes"
+PAUSE_VERSION = "3.10.2"
+
+
+@dataclass(frozen=True)
+class Program:
+    """One executable: the package that it is built from and the module whose version it carries."""
+
+    name: str
+    package: str
+    module: str
+
+
+PROGRAMS: dict[str, Program] = {
+    program.name: program
+    for program in (
+        Program("etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3"),
+        *(
+            Program(name, f"{KUBERNETES}/cmd/{name}", KUBERNETES)
+            for name in (
+                "kube-apiserver",
+                "kubectl",
+                "kubeadm",
+                "kube-controller-manager",
+                "kube-scheduler",
+                "kube-proxy",
+                "kubelet",
+            )
+        ),
+        Program("kind", "sigs.k8s.io/kind", "sigs.k8s.io/kind"),
+        Program("contour", "github.com/projectcontour/contour/cmd/contour", "github.com/projectcontour/contour"),
+        Program("coredns", "./coredns", "github.com/coredns/coredns"),
+        Program("pause", "./pause", ""),
+    )
+}
+API_SERVER_PROGRAMS = ("etcd", "kube-apiserver", "kubectl")
+
+
+def version(module: str) -> str:
+    """The version of a module without its leading ``v``."""
+    found = re.search(rf"^\s*(?:require )?{re.escape(module)} v(\S+)", (SOURCE / "go.mod").read_text(), re.MULTILINE)
+    if found is None:
+        raise ClusterError(f"cluster/go.mod names no version of {module}: restore the file from Git.")
+    return found.group(1)
+
+
+def ensure(settings: Settings, *names: str) -> dict[str, Path]:
+    """The executables of the named programs (all of them without names), built where the cache lacks them."""
+    return {name: _ensure(settings.cache, PROGRAMS[name]) for name in names or tuple(PROGRAMS)}
+
+
+def _ensure(root: Path, program: Program) -> Path:
+    folder = cache.piece(
+        root, program.name, _key(program), what=f"building {program.name}", build=lambda into: _build(program, into)
+    )
+    return folder / program.name
+
+
+def _key(program: Program) -> str:
+    if not program.package.startswith("./"):
+        return version(program.module)
+    own = cache.digest(SOURCE / program.package / "main.go")
+    return f"{version(program.module) if program.module else PAUSE_VERSION}-{own}"
+
+
+def _build(program: Program, into: Path) -> None:
+    go = require("go", remedy=f"install Go {go_version()} or newer and put it on PATH.")
+    cache.require_space(into, gib=8)
+    run(
+        *(go, "build", "-trimpath", "-ldflags", _link_flags(), "-o", into / program.name, program.package),
+        what=f"Building {program.name}",
+        cwd=SOURCE,
+        env={"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"},
+    )
+
+
+def _link_flags() -> str:
+    """Kubernetes programs otherwise believe that they are v0.0.0, and kubeadm refuses to work with them."""
+    number = version(KUBERNETES)
+    major, minor = number.split(".")[:2]
+    values = {"gitVersion": f"v{number}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+    packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    return " ".join(["-s", "-w", *(f"-X {package}.{key}={value}" for package in packages for key, value in values.items())])
+
+
+def go_version() -> str:
+    found = re.search(r"^go (\S+)", (SOURCE / "go.mod").read_text(), re.MULTILINE)
+    return found.group(1) if found else "1.26"
+
+
+def module_folder(module: str) -> Path:
+    """The unpacked source of a module, for the manifests that modules carry beside their code."""
+    go = require("go", remedy=f"install Go {go_version()} or newer and put it on PATH.")
+    run(go, "mod", "download", module, what=f"Downloading {module}", cwd=SOURCE)
+    return Path(run(go, "list", "-m", "-f", "{{.Dir}}", module, what=f"Finding {module}", cwd=SOURCE).strip())
+
+
+def folders(settings: Settings) -> list[Path]:
+    """The folders of the programs that a person calls by name, for ``PATH``."""
+    return [settings.cache / f"{name}-{_key(PROGRAMS[name])}" for name in ("kubectl", "kind")]
+
+
+def on_path_or_built(settings: Settings, name: str) -> Path:
+    """A person's own program if there is one, ours otherwise."""
+    found = shutil.which(name)
+    return Path(found) if found else ensure(settings, name)[name]

@@ -1,0 +1,75 @@
+"""Keeps what is slow to make, keyed by name and version, and never takes a half-made piece for a whole one.
+
+A piece is built in a folder beside its final place and renamed when it is complete: a rename within one file system either
+happened or did not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from cluster.errors import ClusterError
+from cluster.progress import step
+
+GIB = 1024**3
+TEMPORARY_PREFIX = ".building-"
+
+
+def piece(root: Path, name: str, version: str, *, what: str, build: Callable[[Path], None]) -> Path:
+    """The folder ``root/name-version``, made by ``build(folder)`` if it is not there yet."""
+    final = root / f"{name}-{version}"
+    if final.is_dir():
+        return final
+    root.mkdir(parents=True, exist_ok=True)
+    temporary = root / f"{TEMPORARY_PREFIX}{name}-{version}-{os.getpid()}"
+    with step(what):
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        try:
+            build(temporary)
+            temporary.rename(final)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return final
+
+
+def digest(*parts: str | bytes | Path) -> str:
+    """Eight hexadecimal digits for the contents of texts and files (a folder counts with all its files' names and contents)."""
+    total = hashlib.sha256()
+    for part in parts:
+        for block in _blocks(part):
+            total.update(len(block).to_bytes(8, "big"))
+            total.update(block)
+    return total.hexdigest()[:8]
+
+
+def _blocks(part: str | bytes | Path) -> list[bytes]:
+    if isinstance(part, str):
+        return [part.encode()]
+    if isinstance(part, bytes):
+        return [part]
+    if part.is_file():
+        return [part.read_bytes()]
+    files = sorted(path for path in part.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return [block for path in files for block in (str(path.relative_to(part)).encode(), path.read_bytes())]
+
+
+def sweep(root: Path) -> None:
+    """Removes what interrupted builds left behind; call it only while holding the lock."""
+    for leftover in root.glob(f"{TEMPORARY_PREFIX}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def require_space(root: Path, *, gib: float) -> None:
+    """One sentence instead of a build that dies half-way for want of room."""
+    existing = next(path for path in (root, *root.parents) if path.exists())
+    free = shutil.disk_usage(existing).free / GIB
+    if free < gib:
+        raise ClusterError(
+            f"{root} has {free:.1f} GiB free, but a first set-up needs {gib:.0f} GiB: "
+            "free some, or set MODELROLLOUT_CACHE to a folder on a larger disk."
+        )
