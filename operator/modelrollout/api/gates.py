@@ -1,7 +1,7 @@
 """What "worse" means, gate by gate.
 
-Two lines, both on the excess of the candidate over the live version: below `tolerate` the difference is accepted, beyond
-`promoteWithin` it must not go live, and between them either end is fine, so that every truth comes to an end.
+Two lines, both on the excess of the candidate over the live version: below `tolerate` the difference is accepted,
+beyond `promoteWithin` it must not go live, and between them either end is fine, so that every truth comes to an end.
 Points are percentage points of all requests.
 """
 

@@ -1,7 +1,7 @@
 """Names that are part of the API: group, kinds, labels, annotations, field manager.
 
-Pods carry the deployment's name and the revision, never a role: stable and candidate swap while pods live, so a role on a
-pod would be wrong at the very moment when somebody looks at it.
+Pods carry the deployment's name and the revision, never a role: stable and candidate swap while pods live, so a role
+on a pod would be wrong at the very moment when somebody looks at it.
 """
 
 GROUP = "modelrollout.dev"

@@ -1,8 +1,8 @@
 """A revision is its content.
 
-The digest covers what changes what users get: the model, how the pods look, the port and the server. Replicas, policy and
-labels are not content, so editing them starts no rollout. Canonical JSON (sorted keys, no spaces) over the fields that
-were set, so neither a client library nor a newer operator with more defaults changes the digest of what is running.
+The digest covers what changes what users get: the model, how the pods look, the port and the server. Replicas, policy
+and labels are not content, so editing them starts no rollout. Canonical JSON (sorted keys, no spaces) over the fields
+that were set: neither a client library nor a newer operator with more defaults changes the digest of what is running.
 """
 
 import hashlib

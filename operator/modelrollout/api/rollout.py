@@ -1,6 +1,7 @@
 """How a new revision gets into production: stages, gates, error rates, and what to do when nothing can be told."""
 
 from enum import StrEnum
+from itertools import pairwise
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
@@ -45,7 +46,7 @@ class CanaryStage(ApiType):
     @model_validator(mode="after")
     def _weights_grow(self) -> Self:
         weights = self.weights or ()
-        if any(later <= earlier for earlier, later in zip(weights, weights[1:], strict=False)):
+        if any(later <= earlier for earlier, later in pairwise(weights)):
             raise ValueError("canary.weights must be strictly growing")
         return self
 
