@@ -1,0 +1,1 @@
+"""The demo: a real model server, real traffic, and the rollouts that people look at first."""
