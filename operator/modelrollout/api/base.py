@@ -1,34 +1,76 @@
-"""What every API type shares: camelCase on the wire, frozen, closed, and durations as Kubernetes writes them."""
+"""What every API type shares: camelCase on the wire, frozen, closed, its rules checked; and durations as Kubernetes
+writes them.
+"""
 
 import re
-from typing import Annotated
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, StringConstraints, WithJsonSchema, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from modelrollout.api.rules import Rule, check, extended, rules_of
 
 _UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"([0-9]+)(ms|s|m|h)")
-DURATION_PATTERN = r"^([0-9]+(ms|s|m|h))+$"
+# Six digits a part and 20 characters in all stay below what the API server's own durations can hold (292 years).
+DURATION_PATTERN = r"^([0-9]{1,6}(ms|s|m|h))+$"
+MAX_DURATION_LENGTH = 20
 
 
 class ApiType(BaseModel):
-    """Unknown fields are refused: a misspelt tolerance must not become a default."""
+    """Unknown fields are refused: a misspelt tolerance must not become a default. JSON knows no infinity."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        ignored_types=(Rule,),
+    )
+    _rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        cls._rules = rules_of(cls)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        schema = handler.resolve_ref_schema(handler(core))
+        schema.update(extended(schema, rules_of(cls)))
+        return schema
+
+    @model_validator(mode="after")
+    def _keeps_its_rules(self) -> Self:
+        return check(self, type(self)._rules)
 
 
 def seconds(duration: str) -> float:
     """Length in seconds of a duration such as `90s`, `1h30m` or `250ms`; ValueError when it is none."""
-    if not re.match(DURATION_PATTERN, duration):
+    if not re.fullmatch(DURATION_PATTERN, duration):
         raise ValueError(
             f"{duration!r} is not a duration; write whole numbers with ms, s, m or h, such as 90s or 1h30m"
         )
     return sum(int(number) * _UNIT_SECONDS[unit] for number, unit in _PART.findall(duration))
 
 
-def _checked(duration: str) -> str:
-    seconds(duration)
-    return duration
+def _is_positive(duration: str) -> bool:
+    return re.fullmatch(DURATION_PATTERN, duration) is not None and seconds(duration) > 0
 
 
-Duration = Annotated[str, StringConstraints(pattern=DURATION_PATTERN, max_length=20), AfterValidator(_checked)]
+Duration = Annotated[
+    str,
+    StringConstraints(max_length=MAX_DURATION_LENGTH),
+    Rule(
+        cel=f"self.matches(r'{DURATION_PATTERN}') && duration(self) > duration('0s')",
+        message="must be a duration longer than zero: whole numbers with ms, s, m or h, such as 30s or 1h30m",
+        holds=_is_positive,
+        pattern=DURATION_PATTERN,
+    ),
+]
+
+Preserved = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
+"""An object that the API server keeps as it is, with whatever it holds."""

@@ -5,25 +5,50 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from modelrollout.api.base import ApiType
+from modelrollout.api.rules import matching
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=120)]
+Uri = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=1000),
+    matching(
+        r"^[a-z][a-z0-9+.-]*:[!-~]+$",
+        "must be a URI with its scheme, such as oci://…, s3://…, models:/… or image://… for a model in the image",
+    ),
+]
+_Text80 = Annotated[str, StringConstraints(max_length=80)]
+_Text120 = Annotated[str, StringConstraints(max_length=120)]
+_Text200 = Annotated[str, StringConstraints(max_length=200)]
+_Text400 = Annotated[str, StringConstraints(max_length=400)]
+_Text4000 = Annotated[str, StringConstraints(max_length=4000)]
 
 
 class Dataset(ApiType):
-    name: Name
-    version: Annotated[str, StringConstraints(max_length=120)] | None = None
-    digest: Annotated[str, StringConstraints(max_length=200)] | None = None
+    """A data set that the model was trained on."""
+
+    name: Annotated[Name, Field(description="Name of the data set.")]
+    version: Annotated[_Text120 | None, Field(description="Version of the data set.")] = None
+    digest: Annotated[_Text200 | None, Field(description="Digest of its content, such as sha256:….")] = None
 
 
 class Lineage(ApiType):
-    commit: Annotated[str, StringConstraints(max_length=80)] | None = None
-    run: Annotated[str, StringConstraints(max_length=400)] | None = None
-    datasets: Annotated[tuple[Dataset, ...], Field(max_length=50)] = ()
+    """Where the model came from. It is kept with the revision and never interpreted."""
+
+    commit: Annotated[_Text80 | None, Field(description="Commit of the training code.")] = None
+    run: Annotated[_Text400 | None, Field(description="The training run, such as mlflow:2f0c….")] = None
+    datasets: Annotated[
+        tuple[Dataset, ...], Field(max_length=50, description="Data sets that the model was trained on.")
+    ] = ()
 
 
 class Model(ApiType):
-    name: Name
-    version: Annotated[str, StringConstraints(min_length=1, max_length=60)]
-    uri: Annotated[str, StringConstraints(min_length=1, max_length=1000, pattern=r"^[a-z][a-z0-9+.-]*:.+$")]
-    changelog: Annotated[str, StringConstraints(max_length=4000)] | None = None
-    lineage: Lineage | None = None
+    """A model version: its name, where its artifact lies, and where it came from. Changing it starts a rollout."""
+
+    name: Annotated[Name, Field(description="Name of the model, as the model server and the registry know it.")]
+    version: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=60)],
+        Field(description="Version of the model, as people call it."),
+    ]
+    uri: Annotated[Uri, Field(description="Where the artifact lies; image://… when it is in the serving image.")]
+    changelog: Annotated[_Text4000 | None, Field(description="What is new in this version, for people.")] = None
+    lineage: Annotated[Lineage | None, Field(description="Where the model came from.")] = None

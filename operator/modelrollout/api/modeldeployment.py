@@ -1,29 +1,57 @@
 """ModelDeployment: the model that should be live, how it is served, how it is rolled out."""
 
+import re
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints
 
 from modelrollout.api.base import ApiType
 from modelrollout.api.conditions import Condition
 from modelrollout.api.model import Model
 from modelrollout.api.rollout import CanaryStage, Rollout, ShadowStage, SoakStage
 from modelrollout.api.route import Route
+from modelrollout.api.rules import Rule, check, rule
 from modelrollout.api.serving import Serving
 
 MAX_NAME_LENGTH = 40
 """Children are called NAME-REVISION, and pods append up to 17 characters to that; labels end at 63."""
 
-RevisionId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{10}$")]
+NAME_RULES = (
+    Rule(
+        cel=f"size(self.metadata.name) <= {MAX_NAME_LENGTH}",
+        message=f"metadata.name must have at most {MAX_NAME_LENGTH} characters, because the names of pods are made "
+        "from it; choose a shorter one",
+        holds=lambda name: len(name) <= MAX_NAME_LENGTH,
+    ),
+    Rule(
+        cel="self.metadata.name.matches(r'^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+        message="metadata.name must start with a letter and hold only lower-case letters, digits and hyphens, because "
+        "a Service gets the same name; rename the ModelDeployment",
+        holds=lambda name: re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", name) is not None,
+    ),
+)
+"""What a ModelDeployment may be called, where Kubernetes would allow more."""
+
+RevisionId = Annotated[str, StringConstraints(min_length=10, max_length=10, pattern=r"^[0-9a-f]{10}$")]
+VersionText = Annotated[str, StringConstraints(max_length=60)]
 
 
 class ModelDeploymentSpec(ApiType):
-    model: Model
-    serving: Serving
-    route: Route | None = None
-    rollout: Rollout = Rollout()
+    """The model that should be live, how it is served, and how a new version gets there."""
+
+    model: Annotated[Model, Field(description="The model version that should be live. Changing it starts a rollout.")]
+    serving: Annotated[Serving, Field(description="How it is served: server, capacity and pods.")]
+    route: Annotated[
+        Route | None,
+        Field(
+            description="The gateways that carry the traffic. Without it, the ratio of pods behind one Service shares "
+            "the traffic, and there is no shadow stage."
+        ),
+    ] = None
+    rollout: Annotated[Rollout, Field(description="How a new version gets into production.")] = Rollout()
 
     @property
     def shadow(self) -> ShadowStage | None:
@@ -43,11 +71,12 @@ class ModelDeploymentSpec(ApiType):
             return SoakStage()
         return next((stage.soak for stage in self.rollout.stages if stage.soak), None)
 
-    @model_validator(mode="after")
-    def _shadow_needs_a_route(self) -> Self:
-        if self.route is None and any(stage.shadow for stage in self.rollout.stages):
-            raise ValueError("rollout.stages: shadow needs a route to copy requests from; set route, or remove shadow")
-        return self
+    @rule(
+        "has(self.route) || !has(self.rollout.stages) || self.rollout.stages.all(stage, !has(stage.shadow))",
+        "rollout.stages: shadow needs a route to copy requests from; set route, or remove shadow",
+    )
+    def _shadow_needs_a_route(self) -> bool:
+        return self.route is not None or not any(stage.shadow for stage in self.rollout.stages)
 
 
 class StageName(StrEnum):
@@ -67,24 +96,49 @@ class ModelDeploymentStatus(ApiType):
     newest revision that was rolled back; it is not tried again while the spec still names it.
     """
 
-    observed_generation: Annotated[int, Field(ge=0)] = 0
-    stage: StageName | None = None
-    stable: RevisionId | None = None
-    stable_version: str | None = None
-    candidate: RevisionId | None = None
-    candidate_version: str | None = None
-    weight: Annotated[int, Field(ge=0, le=100)] = 0
-    rollout_started_at: datetime | None = None
-    stage_started_at: datetime | None = None
-    weight_changed_at: datetime | None = None
-    rejected: RevisionId | None = None
-    replicas: Annotated[int, Field(ge=0)] = 0
-    ready_replicas: Annotated[int, Field(ge=0)] = 0
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=12)] = ()
+    observed_generation: Annotated[
+        int, Field(ge=0, description="Generation of the spec that this status is about.")
+    ] = 0
+    stage: Annotated[
+        StageName | None, Field(description="Where the deployment is; Live when no rollout is under way.")
+    ] = None
+    stable: Annotated[RevisionId | None, Field(description="Revision that serves users.")] = None
+    stable_version: Annotated[VersionText | None, Field(description="Model version of the stable revision.")] = None
+    candidate: Annotated[RevisionId | None, Field(description="Revision that is being rolled out.")] = None
+    candidate_version: Annotated[VersionText | None, Field(description="Model version of the candidate.")] = None
+    weight: Annotated[
+        int, Field(ge=0, le=100, description="Share of real requests that the candidate gets, in whole percent.")
+    ] = 0
+    rollout_started_at: Annotated[datetime | None, Field(description="When the rollout under way began.")] = None
+    stage_started_at: Annotated[datetime | None, Field(description="When the stage began.")] = None
+    weight_changed_at: Annotated[datetime | None, Field(description="When the weight was last changed.")] = None
+    rejected: Annotated[
+        RevisionId | None,
+        Field(description="Newest revision that was rolled back; not tried again while the spec still names it."),
+    ] = None
+    replicas: Annotated[int, Field(ge=0, description="Pods of the stable revision and the candidate.")] = 0
+    ready_replicas: Annotated[int, Field(ge=0, description="Those of them that are ready.")] = 0
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(
+            max_length=12,
+            description="Ready, Reconciling and Stalled as kstatus reads them, and Progressing, RolledBack, Paused.",
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        ),
+    ] = ()
 
 
 class ModelDeployment(ApiType):
-    """The parts of the object that the operator reads; metadata stays with the caller."""
+    """A model that should be live, how it is served, and how new versions of it are rolled out."""
 
-    spec: ModelDeploymentSpec
-    status: ModelDeploymentStatus = ModelDeploymentStatus()
+    # Only the parts that the operator reads; metadata stays with the caller, but for the name's own rules.
+    spec: Annotated[ModelDeploymentSpec, Field(description="What people ask for.")]
+    status: Annotated[
+        ModelDeploymentStatus, Field(description="What the operator sees and does; written by the operator only.")
+    ] = ModelDeploymentStatus()
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Self:
+        """From the whole object as the API server gives it; ValueError when it breaks a rule."""
+        check(body["metadata"]["name"], NAME_RULES)
+        return cls.model_validate({part: body[part] for part in ("spec", "status") if part in body})

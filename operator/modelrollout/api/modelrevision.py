@@ -2,34 +2,56 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
-from modelrollout.api.base import ApiType
+from modelrollout.api.base import ApiType, Preserved
 from modelrollout.api.model import Model
 from modelrollout.api.route import DnsLabel
+from modelrollout.api.rules import Rule
 from modelrollout.api.serving import Port, Server
 
 MAX_DECISIONS = 20
 MAX_HISTORY = 20
 
+_LN_LEAST = -745.0  # ln of the least positive float
+
+
+def _finite(log: object) -> object:
+    return _LN_LEAST if log == float("-inf") else log
+
+
 ShortText = Annotated[str, StringConstraints(max_length=200)]
+Log = Annotated[float, BeforeValidator(_finite)]
+"""A natural logarithm. JSON knows no infinity, so ln 0 is written as the ln of the least number that is not 0."""
 
 
 class RevisionServing(ApiType):
-    server: Server
-    port: Port
-    template: dict[str, Any]
+    """The content of `serving`: what changes what users get."""
+
+    server: Annotated[Server, Field(description="The model server.")]
+    port: Annotated[Port, Field(description="Port on which the server answers requests.")]
+    template: Annotated[Preserved, Field(description="Pod template, as it was written in the ModelDeployment.")]
 
 
 class ModelRevisionSpec(ApiType):
-    """What `modelrollout.api.revision.content` gives, and whose it is. `digest` is the whole sha256."""
+    """The version's content, and whose it is. It never changes."""
 
-    deployment: DnsLabel
-    digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-    model: Model
-    serving: RevisionServing
+    deployment: Annotated[DnsLabel, Field(description="Name of the ModelDeployment.")]
+    digest: Annotated[
+        Annotated[str, StringConstraints(min_length=64, max_length=64, pattern=r"^[0-9a-f]{64}$")],
+        Field(description="sha256 of the content; the first ten digits are in names."),
+    ]
+    model: Annotated[Model, Field(description="The model version.")]
+    serving: Annotated[RevisionServing, Field(description="How it is served.")]
+
+    _never_changes = Rule(
+        cel="self == oldSelf",
+        message="spec: a revision is its content and cannot be changed; apply a new version in the ModelDeployment "
+        "instead",
+        holds=None,
+    )
 
 
 class RevisionState(StrEnum):
@@ -46,27 +68,29 @@ class RevisionState(StrEnum):
 
 
 class StateChange(ApiType):
-    state: RevisionState
-    at: datetime
+    """A state, and when it began."""
+
+    state: Annotated[RevisionState, Field(description="The state.")]
+    at: Annotated[datetime, Field(description="When it began.")]
 
 
 class ArmCounts(ApiType):
     """Requests of one arm over the whole rollout; `bad` by the gate's own definition. Not always whole numbers."""
 
-    requests: Annotated[float, Field(ge=0)]
-    bad: Annotated[float, Field(ge=0)]
+    requests: Annotated[float, Field(ge=0, description="Requests that were judged.")]
+    bad: Annotated[float, Field(ge=0, description="Those of them that the gate counts as bad.")]
 
 
 class GateRecord(ApiType):
-    """One gate's numbers at a decision. `harm` and `safety` are natural logs of e-values; `bound` is a fraction."""
+    """One gate's numbers at a decision."""
 
-    name: ShortText
-    verdict: ShortText
-    candidate: ArmCounts
-    stable: ArmCounts
-    harm: float
-    safety: float
-    bound: float
+    name: Annotated[ShortText, Field(description="Name of the gate.")]
+    verdict: Annotated[ShortText, Field(description="Pass, Fail, Insufficient, NoData or Unavailable.")]
+    candidate: Annotated[ArmCounts, Field(description="Requests of the candidate.")]
+    stable: Annotated[ArmCounts, Field(description="Requests of the stable revision over the same intervals.")]
+    harm: Annotated[Log, Field(description="Evidence that the candidate is worse than tolerated: ln of an e-value.")]
+    safety: Annotated[Log, Field(description="Evidence that it is within promoteWithin: ln of an e-value.")]
+    bound: Annotated[float, Field(description="Upper bound of the excess, as a fraction of all requests.")]
 
 
 class Outcome(StrEnum):
@@ -80,48 +104,63 @@ class Outcome(StrEnum):
 
 
 class DecisionRecord(ApiType):
-    """Why something was done: verdict, both arms, bound and threshold. `harm` is the weighted mean over gates (ln)."""
+    """Why something was done: verdict, both arms, bound and threshold."""
 
-    at: datetime
-    outcome: Outcome
-    reason: ShortText
-    message: Annotated[str, StringConstraints(max_length=2000)]
-    stage: ShortText
-    weight: Annotated[int, Field(ge=0, le=100)]
-    verdict: ShortText | None = None
-    gate: ShortText | None = None
-    harm: float | None = None
-    harm_threshold: float | None = None
-    safety_threshold: float | None = None
-    gates: Annotated[tuple[GateRecord, ...], Field(max_length=16)] = ()
+    at: Annotated[datetime, Field(description="When it was decided.")]
+    outcome: Annotated[Outcome, Field(description="What was decided.")]
+    reason: Annotated[ShortText, Field(description="Why, in one word for programs.")]
+    message: Annotated[
+        Annotated[str, StringConstraints(max_length=2000)], Field(description="Why, in a sentence for people.")
+    ]
+    stage: Annotated[ShortText, Field(description="Stage in which it was decided.")]
+    weight: Annotated[int, Field(ge=0, le=100, description="The candidate's share then, in whole percent.")]
+    verdict: Annotated[ShortText | None, Field(description="Verdict of all gates together.")] = None
+    gate: Annotated[ShortText | None, Field(description="The gate with the largest part in it.")] = None
+    harm: Annotated[Log | None, Field(description="Joint evidence of harm: ln of the gates' weighted mean.")] = None
+    harm_threshold: Annotated[Log | None, Field(description="What harm must reach for a rollback.")] = None
+    safety_threshold: Annotated[
+        Log | None, Field(description="What every gate's safety must reach for a promotion.")
+    ] = None
+    gates: Annotated[tuple[GateRecord, ...], Field(max_length=16, description="Each gate's numbers.")] = ()
 
 
 class StoredGate(ApiType):
     """`state` is what `modelrollout.evidence.GateEvidence.to_dict` gives."""
 
-    name: ShortText
-    state: dict[str, Any]
+    name: Annotated[ShortText, Field(description="Name of the gate.")]
+    state: Annotated[Preserved, Field(description="Sums that the evidence consists of; only the operator reads them.")]
 
 
 class StoredEvidence(ApiType):
-    """The sums that a restart goes on from. `evaluated_at` is the time of the counters that they include.
+    """The sums that a restart goes on from.
 
-    `policy` is a digest of gates and error rates: evidence gathered under another policy is not continued.
+    Evidence that was gathered under another policy is not continued.
     """
 
-    policy: ShortText
-    evaluated_at: datetime
-    gates: Annotated[tuple[StoredGate, ...], Field(max_length=16)]
+    policy: Annotated[ShortText, Field(description="Digest of the gates and error rates that it was gathered under.")]
+    evaluated_at: Annotated[datetime, Field(description="Time of the counters that it includes.")]
+    gates: Annotated[tuple[StoredGate, ...], Field(max_length=16, description="Each gate's sums.")]
 
 
 class ModelRevisionStatus(ApiType):
-    state: RevisionState = RevisionState.PENDING
-    history: Annotated[tuple[StateChange, ...], Field(max_length=MAX_HISTORY)] = ()
-    traffic_ended_at: datetime | None = None
-    evidence: StoredEvidence | None = None
-    decisions: Annotated[tuple[DecisionRecord, ...], Field(max_length=MAX_DECISIONS)] = ()
+    """The revision's state, its evidence, and every decision about it."""
+
+    state: Annotated[RevisionState, Field(description="State in the revision's life.")] = RevisionState.PENDING
+    history: Annotated[
+        tuple[StateChange, ...], Field(max_length=MAX_HISTORY, description="States that it was in, newest last.")
+    ] = ()
+    traffic_ended_at: Annotated[datetime | None, Field(description="When it got its last request.")] = None
+    evidence: Annotated[StoredEvidence | None, Field(description="What is known about it so far.")] = None
+    decisions: Annotated[
+        tuple[DecisionRecord, ...],
+        Field(max_length=MAX_DECISIONS, description="Decisions about it with their numbers, newest last."),
+    ] = ()
 
 
 class ModelRevision(ApiType):
-    spec: ModelRevisionSpec
-    status: ModelRevisionStatus = ModelRevisionStatus()
+    """One version of a model: its content, which never changes, its state and its evidence. Made by the operator."""
+
+    spec: Annotated[ModelRevisionSpec, Field(description="The version's content.")]
+    status: Annotated[
+        ModelRevisionStatus, Field(description="State, evidence and decisions; written by the operator only.")
+    ] = ModelRevisionStatus()

@@ -2,12 +2,13 @@
 
 from enum import StrEnum
 from itertools import pairwise
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from modelrollout.api.base import ApiType, Duration, seconds
-from modelrollout.api.gates import Gate, Signal, Tolerance
+from modelrollout.api.base import DURATION_PATTERN, ApiType, Duration, seconds
+from modelrollout.api.gates import Gate, PromotionMargin, Signal, Tolerance
+from modelrollout.api.rules import Rule, rule
 
 Weight = Annotated[int, Field(ge=1, le=99)]
 
@@ -25,94 +26,165 @@ class Inconclusive(StrEnum):
 class ShadowStage(ApiType):
     """Copies of all requests go to the candidate; nobody sees its answers."""
 
-    min_requests: Annotated[int, Field(ge=1, le=100_000_000)] = 500
-    hold_for: Duration = "30s"
+    min_requests: Annotated[
+        int, Field(ge=1, le=100_000_000, description="Copied requests that the candidate must answer first.")
+    ] = 500
+    hold_for: Annotated[Duration, Field(description="Least time in this stage.")] = "30s"
 
 
 class CanaryStage(ApiType):
     """A growing share of real requests, at fixed weights or as fast as the evidence allows."""
 
-    pace: Pace | None = None
-    weights: Annotated[tuple[Weight, ...], Field(min_length=1, max_length=20)] | None = None
-    hold_for: Duration = "30s"
-    error_budget: Annotated[float, Field(gt=0, le=1_000_000)] = 30.0
+    pace: Annotated[
+        Pace | None,
+        Field(description="Evidence: the share grows as fast as the evidence allows. The default without weights."),
+    ] = None
+    weights: Annotated[
+        Annotated[tuple[Weight, ...], Field(min_length=1, max_length=20)] | None,
+        Field(description="Shares of the candidate in whole percent, strictly growing; instead of pace."),
+    ] = None
+    hold_for: Annotated[Duration, Field(description="Least time at each weight.")] = "30s"
+    error_budget: Annotated[
+        float,
+        Field(gt=0, le=1_000_000, description="With pace: Evidence, excess errors that one interval may cost at most."),
+    ] = 30.0
 
-    @model_validator(mode="after")
-    def _one_way_to_pace(self) -> Self:
-        if self.pace is not None and self.weights is not None:
-            raise ValueError("canary: set either pace: Evidence or weights, not both")
-        return self
+    @rule(
+        "!(has(self.pace) && has(self.weights))",
+        "canary: set either pace: Evidence or weights, not both; remove one of them",
+    )
+    def _one_way_to_pace(self) -> bool:
+        return self.pace is None or self.weights is None
 
-    @model_validator(mode="after")
-    def _weights_grow(self) -> Self:
+    @rule(
+        "!has(self.weights) || (self.weights.isSorted() && "
+        "self.weights.all(one, self.weights.exists_one(other, other == one)))",
+        "canary.weights must be strictly growing; put them in order and remove repeated ones, such as [1, 5, 25, 50]",
+    )
+    def _weights_grow(self) -> bool:
         weights = self.weights or ()
-        if any(later <= earlier for earlier, later in pairwise(weights)):
-            raise ValueError("canary.weights must be strictly growing")
-        return self
+        return all(earlier < later for earlier, later in pairwise(weights))
 
 
 class SoakStage(ApiType):
     """All traffic on the new revision, the old one kept warm."""
 
-    hold_for: Duration = Field(default="10m", alias="for")
+    hold_for: Annotated[Duration, Field(alias="for", description="How long the old revision is kept warm.")] = "10m"
 
 
 class Stage(ApiType):
     """One entry of `stages`; it holds one of these keys."""
 
-    shadow: ShadowStage | None = None
-    canary: CanaryStage | None = None
-    soak: SoakStage | None = None
+    shadow: Annotated[
+        ShadowStage | None, Field(description="Copies of all requests go to the candidate; needs a route.")
+    ] = None
+    canary: Annotated[CanaryStage | None, Field(description="A growing share of real requests.")] = None
+    soak: Annotated[
+        SoakStage | None, Field(description="All requests go to the new revision, with the old one kept warm.")
+    ] = None
 
     @property
     def kind(self) -> str:
-        return next(name for name in ("shadow", "canary", "soak") if getattr(self, name) is not None)
+        return next(name for name in _ORDER if getattr(self, name) is not None)
 
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if sum(value is not None for value in (self.shadow, self.canary, self.soak)) != 1:
-            raise ValueError("each stage holds exactly one of shadow, canary, soak")
-        return self
+    @rule(
+        "[has(self.shadow), has(self.canary), has(self.soak)].exists_one(given, given)",
+        "each stage holds exactly one of shadow, canary, soak; write each as a list entry of its own, with {} where "
+        "its defaults will do",
+    )
+    def _exactly_one(self) -> bool:
+        return sum(value is not None for value in (self.shadow, self.canary, self.soak)) == 1
 
 
 class ErrorRates(ApiType):
     """P(ever rolled back | harmless) and P(ever promoted | harmful throughout), at any number of looks."""
 
-    false_rollback: Annotated[float, Field(ge=0.0001, le=0.2)] = 0.01
-    false_promotion: Annotated[float, Field(ge=0.0001, le=0.2)] = 0.05
+    false_rollback: Annotated[
+        float, Field(ge=0.0001, le=0.2, description="Chance that a harmless version is ever rolled back, at most.")
+    ] = 0.01
+    false_promotion: Annotated[
+        float, Field(ge=0.0001, le=0.2, description="Chance that a harmful version is ever promoted, at most.")
+    ] = 0.05
 
 
+# What the signals default to, spelt out: people read it in the object after applying it.
 DEFAULT_GATES = (
-    Gate(name="errors", signal=Signal.ERRORS),
-    Gate(name="latency", signal=Signal.LATENCY, over="500ms", tolerate=Tolerance(points=2.0)),
+    Gate(
+        name="errors",
+        signal=Signal.ERRORS,
+        tolerate=Tolerance(ratio=1.1, points=0.1),
+        promote_within=PromotionMargin(points=0.5),
+    ),
+    Gate(
+        name="latency",
+        signal=Signal.LATENCY,
+        over="500ms",
+        tolerate=Tolerance(ratio=1.0, points=2.0),
+        promote_within=PromotionMargin(points=5.0),
+    ),
 )
 _ORDER = ("shadow", "canary", "soak")
 
+Interval = Annotated[
+    Duration,
+    Rule(
+        # What is no duration at all has been told so by the rule before.
+        cel=f"!self.matches(r'{DURATION_PATTERN}') || "
+        "(duration(self) >= duration('1s') && duration(self) <= duration('5m'))",
+        message="interval must be between 1s and 5m",
+        holds=lambda interval: 1 <= seconds(interval) <= 300,
+    ),
+]
+
 
 class Rollout(ApiType):
-    stages: Annotated[tuple[Stage, ...], Field(max_length=3)] = ()
-    gates: Annotated[tuple[Gate, ...], Field(min_length=1, max_length=16)] = DEFAULT_GATES
-    interval: Duration = "5s"
-    warmup: Duration = "60s"
-    error_rates: ErrorRates = ErrorRates()
-    max_duration: Duration = "2h"
-    on_inconclusive: Inconclusive = Inconclusive.PAUSE
+    """How a new revision gets into production."""
 
-    @model_validator(mode="after")
-    def _stages_in_order(self) -> Self:
+    stages: Annotated[
+        tuple[Stage, ...],
+        Field(
+            max_length=3,
+            description="Stages in the order shadow, canary, soak; each may be left out. "
+            "All left out: shadow (if there is a route), canary, soak.",
+        ),
+    ] = ()
+    gates: Annotated[
+        tuple[Gate, ...],
+        Field(
+            min_length=1,
+            max_length=16,
+            description="What the candidate must not be worse in. Any failing gate rolls back; all must pass to go on.",
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = DEFAULT_GATES
+    interval: Annotated[Interval, Field(description="How often the evidence is looked at, from 1s to 5m.")] = "5s"
+    warmup: Annotated[
+        Duration, Field(description="Time after a candidate pod's start in which its requests are not judged.")
+    ] = "60s"
+    error_rates: Annotated[ErrorRates, Field(description="How often a rollout may end wrongly.")] = ErrorRates()
+    max_duration: Annotated[
+        Duration, Field(description="How long a rollout may take before onInconclusive decides.")
+    ] = "2h"
+    on_inconclusive: Annotated[Inconclusive, Field(description="What to do when nothing can be told for too long.")] = (
+        Inconclusive.PAUSE
+    )
+
+    @rule(
+        "!has(self.stages) || "
+        "(self.stages.map(stage, has(stage.shadow) ? 1 : has(stage.canary) ? 2 : 3).isSorted() && "
+        "self.stages.filter(stage, has(stage.shadow)).size() <= 1 && "
+        "self.stages.filter(stage, has(stage.canary)).size() <= 1 && "
+        "self.stages.filter(stage, has(stage.soak)).size() <= 1)",
+        "stages must come in the order shadow, canary, soak, each at most once; reorder them or remove the second",
+    )
+    def _stages_in_order(self) -> bool:
         kinds = [stage.kind for stage in self.stages]
-        if kinds != sorted(set(kinds), key=_ORDER.index):
-            raise ValueError("stages must come in the order shadow, canary, soak, each at most once")
-        return self
+        return kinds == sorted(set(kinds), key=_ORDER.index)
 
-    @model_validator(mode="after")
-    def _gate_names_differ(self) -> Self:
-        if len({gate.name for gate in self.gates}) != len(self.gates):
-            raise ValueError("gates: each gate needs a name of its own")
-        return self
-
-    @model_validator(mode="after")
-    def _interval_is_sensible(self) -> Self:
-        if not 1 <= seconds(self.interval) <= 300:
-            raise ValueError("interval must be between 1s and 5m")
-        return self
+    @rule(
+        # The API server judges the default {} of the whole rollout before it fills it in, so gates can be absent.
+        "!has(self.gates) || self.gates.all(one, self.gates.exists_one(other, other.name == one.name))",
+        "gates: each gate needs a name of its own; rename one of them",
+    )
+    def _gate_names_differ(self) -> bool:
+        return len({gate.name for gate in self.gates}) == len(self.gates)

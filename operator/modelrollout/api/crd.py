@@ -1,0 +1,168 @@
+"""Writes the CustomResourceDefinitions, which are generated from the types and never edited.
+
+    python -m modelrollout.api.crd [FOLDER] [--check]
+
+`--check` writes nothing and fails when the files in the folder are not what the types say.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from modelrollout.api.base import ApiType
+from modelrollout.api.group import GROUP, MODEL_DEPLOYMENT, MODEL_REVISION, VERSION
+from modelrollout.api.modeldeployment import NAME_RULES, ModelDeployment
+from modelrollout.api.modelrevision import ModelRevision
+from modelrollout.api.rules import Rule, extended
+from modelrollout.api.schema import structural, without_defaults
+
+FOLDER = Path("crds")
+CATEGORY = "modelrollout"
+_HEADER = "# Generated from the types in operator/modelrollout/api by `make crds`. Do not edit.\n"
+_AGE = ".metadata.creationTimestamp"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of `kubectl get`; priority 1 is shown with `-o wide` only."""
+
+    name: str
+    path: str
+    description: str
+    type: str = "string"
+    priority: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        shown = {"name": self.name, "type": self.type, "description": self.description, "jsonPath": self.path}
+        return {**shown, "priority": self.priority} if self.priority else shown
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One kind as the API server is told of it. `rules` are those of the whole object, metadata included."""
+
+    kind: str
+    plural: str
+    short: str
+    type: type[ApiType]
+    columns: tuple[Column, ...]
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.plural}.yaml"
+
+    def definition(self) -> dict[str, Any]:
+        names = {
+            "kind": self.kind,
+            "listKind": f"{self.kind}List",
+            "plural": self.plural,
+            "singular": self.kind.lower(),
+            "shortNames": [self.short],
+            "categories": [CATEGORY],
+        }
+        version = {
+            "name": VERSION,
+            "served": True,
+            "storage": True,
+            "subresources": {"status": {}},
+            "additionalPrinterColumns": [column.to_dict() for column in self.columns],
+            "schema": {"openAPIV3Schema": self.schema()},
+        }
+        return {
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": f"{self.plural}.{GROUP}"},
+            "spec": {"group": GROUP, "names": names, "scope": "Namespaced", "versions": [version]},
+        }
+
+    def schema(self) -> dict[str, Any]:
+        schema = structural(self.type)
+        parts = schema.pop("properties")
+        properties = {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": parts["spec"],
+            "status": without_defaults(parts["status"]),
+        }
+        return {**extended(schema, self.rules), "properties": properties}
+
+
+RESOURCES = (
+    Resource(
+        kind=MODEL_DEPLOYMENT,
+        plural="modeldeployments",
+        short="mdep",
+        type=ModelDeployment,
+        rules=NAME_RULES,
+        columns=(
+            Column("Stage", ".status.stage", "Where the deployment is; Live when no rollout is under way."),
+            Column("Weight", ".status.weight", "Share of the candidate in percent.", type="integer"),
+            Column("Live", ".status.stableVersion", "Model version that serves users."),
+            Column("Candidate", ".status.candidateVersion", "Model version that is being rolled out."),
+            Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether what was asked for is live."),
+            Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', "Why it is ready or not.", priority=1),
+            Column("Age", _AGE, "Time since it was made.", type="date"),
+        ),
+    ),
+    Resource(
+        kind=MODEL_REVISION,
+        plural="modelrevisions",
+        short="mrev",
+        type=ModelRevision,
+        columns=(
+            Column("Deployment", ".spec.deployment", "The ModelDeployment that it belongs to."),
+            Column("Version", ".spec.model.version", "Model version."),
+            Column("State", ".status.state", "State in the revision's life."),
+            Column("Age", _AGE, "Time since it was made.", type="date"),
+        ),
+    ),
+)
+
+
+class _Dumper(yaml.SafeDumper):
+    """YAML without anchors: two equal columns or texts are two, also to a reader."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def rendered() -> dict[str, str]:
+    """The text of each file, by its name."""
+    return {
+        resource.file_name: _HEADER
+        + yaml.dump(resource.definition(), Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+        for resource in RESOURCES
+    }
+
+
+def stale(folder: Path) -> list[str]:
+    """Names of the files that are not what the types say."""
+    files = {path.name: path.read_text() for path in folder.glob("*.yaml")}
+    wanted = rendered()
+    return sorted(name for name in files.keys() | wanted.keys() if files.get(name) != wanted.get(name))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m modelrollout.api.crd", description="Write the CRDs.")
+    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER, help="where to (default: %(default)s)")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail when the files are out of date")
+    chosen = parser.parse_args(arguments)
+    if chosen.check:
+        if names := stale(chosen.folder):
+            print(f"{', '.join(names)} in {chosen.folder} differ from the types: run `make crds`.", file=sys.stderr)
+        return 1 if names else 0
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    for name, text in rendered().items():
+        (chosen.folder / name).write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
