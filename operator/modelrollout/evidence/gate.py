@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from modelrollout.evidence import harm, record, safety
 from modelrollout.evidence.counts import Counts, Interval
 from modelrollout.evidence.errors import EvidenceError
-from modelrollout.evidence.logs import log, log_mean, log_sum
+from modelrollout.evidence.logs import log, log_add, log_mean
 
 _LEAST_REQUESTS = 1e-6  # less than this is float noise of an extrapolated counter, not a request
 _NONE = Counts()
@@ -164,7 +164,7 @@ def update(evidence: GateEvidence, policy: GatePolicy, interval: Interval) -> Ga
         evidence,
         intervals=intervals,
         harm_logs=tuple(
-            log_sum((kept, stake)) + gain / evidence.phi for kept, gain in zip(evidence.harm_logs, gains, strict=True)
+            log_add(kept, stake) + gain / evidence.phi for kept, gain in zip(evidence.harm_logs, gains, strict=True)
         ),
         safety_logs=tuple(kept + new for kept, (new, _) in zip(evidence.safety_logs, factors, strict=True)),
         safety_slopes=tuple(kept + new for kept, (_, new) in zip(evidence.safety_slopes, factors, strict=True)),
@@ -182,7 +182,7 @@ def discard_pending(evidence: GateEvidence) -> GateEvidence:
 def log_harm(evidence: GateEvidence) -> float:
     """ln E_harm: the mean of the stakes in play plus what is not yet in play; 0 at the start."""
     rest = 1 - harm.invested(evidence.intervals, planned=evidence.planned_intervals)
-    return log_sum((log_mean(evidence.harm_logs), log(rest)))
+    return log_add(log_mean(evidence.harm_logs), log(rest))
 
 
 def log_safety(evidence: GateEvidence, policy: GatePolicy) -> float:

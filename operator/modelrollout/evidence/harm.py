@@ -41,7 +41,7 @@ BETS = (1.15, 1.4, 2.0, 3.0, 5.0, 10.0, 30.0)
 """Each bet gets an equal share of the stake. Whichever is best in hindsight, the mean is at least a seventh of it."""
 
 _FIRST_SHARE = 0.5
-_PRIOR = Counts(total=100.0, bad=0.5)
+_PRIOR = Counts(total=20.0, bad=0.1)
 
 
 def log_factor(bet: float, *, ratio: float, tolerate: float, guess: float, interval: Interval) -> float:

@@ -9,6 +9,12 @@ def log(value: float) -> float:
     return math.log(value) if value > 0 else -math.inf
 
 
+def log_add(one: float, other: float) -> float:
+    """ln(exp(one) + exp(other))."""
+    larger, smaller = (one, other) if one >= other else (other, one)
+    return larger if smaller == -math.inf else larger + math.log1p(math.exp(smaller - larger))
+
+
 def log_sum(logs: Iterable[float]) -> float:
     """ln of the sum of exp(log); -inf for an empty sum."""
     terms = list(logs)

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 
 from modelrollout.evidence.errors import EvidenceError
 
+_FULL = 100
+
 
 def next_weight(
     *,
@@ -25,7 +27,8 @@ def next_weight(
     """The next weight in percent: from `menu`, never below `current`, and at least the menu's smallest.
 
     `requests_per_second` is that of both arms together; `error_budget` is in requests per interval. Without traffic
-    nothing was learnt and nothing is known about the load to come, so the weight stays.
+    nothing was learnt and nothing is known about the load to come, so the weight stays. A weight of 100 is passed over:
+    it would leave no stable requests to compare with, and full traffic comes with promotion.
     """
     if not menu:
         raise EvidenceError("The menu of weights is empty.")
@@ -33,4 +36,5 @@ def next_weight(
     if not (math.isfinite(requests_per_second) and requests_per_second > 0):
         return floor
     cost_of_one_percent = requests_per_second * interval_seconds * upper_bound / 100
-    return max([floor, *(weight for weight in menu if weight * cost_of_one_percent <= error_budget)])
+    affordable = [weight for weight in menu if weight < _FULL and weight * cost_of_one_percent <= error_budget]
+    return max([floor, *affordable])
