@@ -1,0 +1,52 @@
+"""The closed set of things that a plan may ask for. Each is idempotent: doing it twice is doing it once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from modelrollout.plan.observation import RouteView
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyRoute:
+    """Weights and mirror, all in one write."""
+
+    route: RouteView
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRoute:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyEntry:
+    """The Service with the ModelDeployment's own name."""
+
+    selector: Mapping[str, str]
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateRevision:
+    revision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyService:
+    revision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyWorkload:
+    revision: str
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveWorkload:
+    """Deployment and Service of a revision whose traffic ended; the ModelRevision itself stays."""
+
+    revision: str
+
+
+Action = ApplyRoute | RemoveRoute | ApplyEntry | CreateRevision | ApplyService | ApplyWorkload | RemoveWorkload

@@ -1,0 +1,141 @@
+"""Canary: a growing share of real requests.
+
+With fixed weights each step is held for its time, and then only left when the candidate served requests in it. With
+`pace: Evidence` the next weight is the largest whose expected number of excess errors stays within the budget, so a
+candidate that shows itself safe moves fast and one that nothing is known of stays small. Either way the stage is passed
+only when every gate is safe. Capacity comes before weight: the pods of the next step are ready first.
+"""
+
+from datetime import timedelta
+
+from modelrollout.api.base import seconds
+from modelrollout.api.modeldeployment import StageName
+from modelrollout.api.modelrevision import Outcome
+from modelrollout.api.rollout import CanaryStage
+from modelrollout.evidence import next_weight
+from modelrollout.plan.capacity import carried_weight, ratio_weight, replicas_for_ratio
+from modelrollout.plan.plan import Decision
+from modelrollout.plan.records import progress_sentence, record
+from modelrollout.plan.situation import Situation
+
+EVIDENCE_MENU = (1, 2, 5, 10, 25, 50)
+"""Weights that `pace: Evidence` chooses from. All of the traffic is the soak's business."""
+
+
+def first_weight(situation: Situation) -> int:
+    """The first step, sized by what the shadow stage has shown, where there was one."""
+    policy = situation.observation.spec.canary
+    return _next_step(situation, policy, current=0) if policy else 0
+
+
+def canary(situation: Situation) -> Decision:
+    policy = situation.observation.spec.canary
+    if policy is None:
+        return _toward_all(situation, "the canary stage was taken out of the policy")
+    weight = situation.observation.status.weight
+    if weight == 0:
+        return _step(situation, weight=0, to=first_weight(situation))
+    last = _menu(policy)[-1]
+    hold = timedelta(seconds=seconds(policy.hold_for))
+    held = (situation.weight_age() if policy.weights else situation.stage_age()) >= hold
+    if held and weight >= last and situation.safe:
+        return _toward_all(situation, "every gate is safe")
+    if weight < last and situation.fresh and situation.learnt and (held or not policy.weights):
+        following = _next_step(situation, policy, current=weight)
+        if following > weight:
+            return _step(situation, weight=weight, to=following)
+    reason, message = situation.progress("Comparing")
+    if situation.observation.spec.route is None:
+        share = ratio_weight(candidate_ready=situation.candidate.ready, stable_ready=situation.stable.ready)
+        message = f"the ratio of pods gives the candidate {share} % of the traffic; {message}"
+    return situation.decision(
+        stage=StageName.CANARY,
+        reason=reason,
+        message=message,
+        weight=weight,
+        wake_at=None if held else situation.now + hold,
+    )
+
+
+def _menu(policy: CanaryStage) -> tuple[int, ...]:
+    return policy.weights or EVIDENCE_MENU
+
+
+def _next_step(situation: Situation, policy: CanaryStage, *, current: int) -> int:
+    if policy.weights:
+        return next((weight for weight in policy.weights if weight > current), current)
+    bound = max((gate.upper_bound for gate in situation.judgement.gates), default=1.0) if situation.judgement else 1.0
+    return next_weight(
+        current=current,
+        menu=EVIDENCE_MENU,
+        requests_per_second=situation.requests_per_second,
+        interval_seconds=seconds(situation.observation.spec.rollout.interval),
+        upper_bound=bound,
+        error_budget=policy.error_budget,
+    )
+
+
+def can_carry(situation: Situation, weight: int) -> bool:
+    """Whether the ready pods are enough for `weight` percent of the traffic."""
+    ready = situation.candidate.ready
+    if weight < 100 and situation.observation.spec.route is None:
+        return ready >= replicas_for_ratio(weight=weight, replicas=situation.replicas)
+    return carried_weight(ready=ready, replicas=situation.replicas) >= weight
+
+
+def _step(situation: Situation, *, weight: int, to: int) -> Decision:
+    if not can_carry(situation, to):
+        return situation.decision(
+            stage=StageName.CANARY,
+            reason="WaitingForPods",
+            message=f"weight {to} % waits for pods of the candidate: {situation.candidate.ready} are ready",
+            weight=weight,
+            capacity=to,
+        )
+    message = f"weight {weight} % to {to} %"
+    if situation.judgement:
+        message = f"{message}: {progress_sentence(situation.judgement)}"
+    return situation.decision(
+        stage=StageName.CANARY,
+        reason="WeightIncreased",
+        message=message,
+        weight=to,
+        record=record(
+            at=situation.now,
+            outcome=Outcome.ADVANCE,
+            reason="WeightIncreased",
+            message=message,
+            stage=StageName.CANARY,
+            weight=to,
+            judgement=situation.judgement,
+        ),
+    )
+
+
+def _toward_all(situation: Situation, why: str) -> Decision:
+    """All of the traffic, as soon as the candidate can carry it; the old version stays warm for the soak."""
+    weight = situation.observation.status.weight
+    if not can_carry(situation, 100):
+        return situation.decision(
+            stage=StageName.CANARY,
+            reason="WaitingForPods",
+            message=f"{why}; {situation.candidate.ready} of {situation.replicas} pods of the candidate are ready",
+            weight=weight,
+            capacity=100,
+        )
+    message = f"canary passed: {why}"
+    return situation.decision(
+        stage=StageName.SOAK,
+        reason="CanaryPassed",
+        message=message,
+        weight=100,
+        record=record(
+            at=situation.now,
+            outcome=Outcome.ADVANCE,
+            reason="CanaryPassed",
+            message=message,
+            stage=StageName.SOAK,
+            weight=100,
+            judgement=situation.judgement,
+        ),
+    )

@@ -1,0 +1,47 @@
+"""From how things stand to conditions that kubectl wait, kstatus, Argo CD and Flux read the same way.
+
+| standing | Ready | Reconciling | Stalled | kstatus says |
+|---|---|---|---|---|
+| Ready | True | False | False | Current |
+| Working | False | True | False | InProgress |
+| Stalled, Paused, RolledBack | False | False | True | Failed |
+"""
+
+from datetime import datetime
+
+from modelrollout.api.conditions import Condition, ConditionType, merge
+from modelrollout.api.modeldeployment import StageName
+from modelrollout.plan.plan import Decision, Standing
+
+
+def conditions(
+    decision: Decision, *, previous: tuple[Condition, ...], generation: int, now: datetime, tell_numbers: bool
+) -> tuple[Condition, ...]:
+    """`tell_numbers`: whether a message that differs from the written one in its numbers alone is worth a write."""
+    standing = decision.standing
+    rolling = decision.stage is not StageName.LIVE and standing in (Standing.WORKING, Standing.STALLED)
+    truths = {
+        ConditionType.READY: standing is Standing.READY,
+        ConditionType.RECONCILING: standing is Standing.WORKING,
+        ConditionType.STALLED: standing in (Standing.STALLED, Standing.PAUSED, Standing.ROLLED_BACK),
+        ConditionType.PROGRESSING: rolling,
+        ConditionType.ROLLED_BACK: standing is Standing.ROLLED_BACK,
+        ConditionType.PAUSED: standing is Standing.PAUSED,
+    }
+    before = {condition.type: condition for condition in previous}
+    message = decision.message
+    ready = before.get(ConditionType.READY)
+    if not tell_numbers and ready is not None and ready.reason == decision.reason:
+        message = ready.message
+    wanted = tuple(
+        Condition(
+            type=kind,
+            status="True" if truth else "False",
+            reason=decision.reason,
+            message=message if truth or kind is ConditionType.READY else "",
+            observed_generation=generation,
+            last_transition_time=now,
+        )
+        for kind, truth in truths.items()
+    )
+    return merge(previous, wanted)

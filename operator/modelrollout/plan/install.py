@@ -1,0 +1,50 @@
+"""The first revision: there is nothing to compare it with, so it goes live when all of its pods are ready."""
+
+from datetime import datetime
+
+from modelrollout.api.modeldeployment import StageName
+from modelrollout.api.modelrevision import Outcome, RevisionState
+from modelrollout.plan.observation import Observation
+from modelrollout.plan.plan import Decision, Standing
+from modelrollout.plan.pods import finding
+from modelrollout.plan.records import record
+
+
+def install(observation: Observation, now: datetime) -> Decision:
+    target = observation.target
+    former = observation.status.candidate
+    ended = {former: RevisionState.SUPERSEDED} if former and former != target else {}
+    replicas = observation.spec.serving.replicas
+    revision = observation.revision(target)
+    ready = revision.ready if revision else 0
+    if revision and revision.workload and revision.workload.replicas == replicas and ready >= replicas:
+        message = f"version {observation.spec.model.version} is live: the first one, with nothing to compare it with"
+        return Decision(
+            stage=StageName.LIVE,
+            stable=target,
+            candidate=None,
+            standing=Standing.READY,
+            reason="Installed",
+            message=message,
+            record=record(
+                at=now,
+                outcome=Outcome.INSTALL,
+                reason="Installed",
+                message=message,
+                stage=StageName.INSTALL,
+                weight=100,
+            ),
+            recorded_on=target,
+            ended=ended,
+        )
+    trouble = finding(revision, None) if revision else None
+    return Decision(
+        stage=StageName.INSTALL,
+        stable=None,
+        candidate=target,
+        standing=Standing.STALLED if trouble else Standing.WORKING,
+        reason=trouble.trouble if trouble else "Installing",
+        message=trouble.message if trouble else f"{ready} of {replicas} pods are ready",
+        capacity=100,
+        ended=ended,
+    )

@@ -1,0 +1,89 @@
+"""Which stage decides. A table of situations, not a ladder of special cases: the first line that fits is the one."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from modelrollout.api.modeldeployment import StageName
+from modelrollout.api.modelrevision import Outcome
+from modelrollout.plan.canary import canary
+from modelrollout.plan.install import install
+from modelrollout.plan.live import live, rolled_back
+from modelrollout.plan.observation import Observation, RevisionView
+from modelrollout.plan.plan import Decision, Plan, Standing
+from modelrollout.plan.pods import finding
+from modelrollout.plan.records import record
+from modelrollout.plan.rollback import harmed, inconclusive, overdue
+from modelrollout.plan.shadow import shadow
+from modelrollout.plan.shape import shape
+from modelrollout.plan.situation import Situation, assess
+from modelrollout.plan.soak import soak
+from modelrollout.plan.start import start
+
+
+def plan(observation: Observation, now: datetime) -> Plan:
+    return shape(observation, _decide(observation, now), now)
+
+
+def _decide(observation: Observation, now: datetime) -> Decision:
+    status = observation.status
+    if status.stable is None:
+        return install(observation, now)
+    if observation.target == status.stable:
+        return live(observation, now)
+    if observation.target == status.rejected:
+        return rolled_back(observation)
+    candidate, stable = observation.candidate, observation.stable
+    if status.candidate != observation.target or candidate is None or stable is None:
+        return start(observation, now)
+    return _roll_out(observation, candidate=candidate, stable=stable, now=now)
+
+
+def _roll_out(observation: Observation, *, candidate: RevisionView, stable: RevisionView, now: datetime) -> Decision:
+    situation = assess(observation, candidate=candidate, stable=stable, now=now)
+    back = harmed(situation)
+    if back is not None:
+        return back
+    decision = _stage(situation)
+    if overdue(situation):
+        decision = inconclusive(situation, decision)
+    if decision.record is None and situation.restarted:
+        decision = _note_restart(situation, decision)
+    return _stalled(situation, decision)
+
+
+def _stage(situation: Situation) -> Decision:
+    match situation.observation.status.stage:
+        case StageName.SHADOW:
+            return shadow(situation)
+        case StageName.CANARY:
+            return canary(situation)
+        case StageName.SOAK:
+            return soak(situation)
+        case _:
+            return start(situation.observation, situation.now)
+
+
+def _stalled(situation: Situation, decision: Decision) -> Decision:
+    """Surroundings that keep the candidate's pods from starting hold the rollout, with their reason."""
+    trouble = finding(situation.candidate, situation.stable)
+    if trouble is None or decision.standing is not Standing.WORKING or decision.reason != "WaitingForPods":
+        return decision
+    return replace(decision, standing=Standing.STALLED, reason=trouble.trouble, message=trouble.message)
+
+
+def _note_restart(situation: Situation, decision: Decision) -> Decision:
+    message = "gates or error rates were edited during the rollout: evidence starts again under the new policy"
+    return replace(
+        decision,
+        reason="EvidenceRestarted",
+        message=message,
+        record=record(
+            at=situation.now,
+            outcome=Outcome.RESTART,
+            reason="EvidenceRestarted",
+            message=message,
+            stage=decision.stage,
+            weight=decision.weight,
+        ),
+        recorded_on=situation.candidate.id,
+    )

@@ -1,0 +1,99 @@
+"""The way back: weight 0 in the first action, from whatever stage, with nothing to wait for."""
+
+from modelrollout.api.base import seconds
+from modelrollout.api.modeldeployment import StageName
+from modelrollout.api.modelrevision import Outcome, RevisionState
+from modelrollout.api.rollout import Inconclusive
+from modelrollout.evidence import Verdict
+from modelrollout.plan.plan import Decision, Standing
+from modelrollout.plan.pods import finding
+from modelrollout.plan.records import harm_sentence, record
+from modelrollout.plan.situation import Situation
+
+
+def roll_back(situation: Situation, *, reason: str, why: str) -> Decision:
+    stage = situation.observation.status.stage or StageName.CANARY
+    weight = situation.observation.status.weight
+    version = situation.candidate.spec.model.version
+    message = f"version {version} was rolled back from {stage} at weight {weight} %: {why}"
+    return Decision(
+        stage=StageName.LIVE,
+        stable=situation.stable.id,
+        candidate=None,
+        rejected=situation.candidate.id,
+        standing=Standing.ROLLED_BACK,
+        reason=reason,
+        message=message,
+        record=record(
+            at=situation.now,
+            outcome=Outcome.ROLL_BACK,
+            reason=reason,
+            message=message,
+            stage=stage,
+            weight=weight,
+            judgement=situation.judgement,
+        ),
+        recorded_on=situation.candidate.id,
+        ended={situation.candidate.id: RevisionState.ROLLED_BACK},
+        evidence=situation.evidence,
+        judgement=situation.judgement,
+    )
+
+
+def harmed(situation: Situation) -> Decision | None:
+    """A rollback, if the evidence or the candidate's pods ask for one."""
+    if situation.judgement and situation.judgement.verdict is Verdict.Fail:
+        return roll_back(situation, reason="EvidenceOfHarm", why=harm_sentence(situation.judgement))
+    trouble = finding(situation.candidate, situation.stable)
+    if trouble and trouble.harmful:
+        return roll_back(situation, reason=trouble.trouble, why=trouble.message)
+    return None
+
+
+def overdue(situation: Situation) -> bool:
+    """Whether the comparison took longer than the policy allows. A soak is no comparison and has its own time."""
+    status = situation.observation.status
+    if status.stage not in (StageName.SHADOW, StageName.CANARY) or status.rollout_started_at is None:
+        return False
+    limit = seconds(situation.observation.spec.rollout.max_duration)
+    return (situation.now - status.rollout_started_at).total_seconds() >= limit
+
+
+def inconclusive(situation: Situation, held: Decision) -> Decision:
+    """What the user asked for when time is up. A pause is a person's to end, so it does not end itself when data come.
+
+    `held` is what the stage would have decided; it says what the comparison was waiting for.
+    """
+    limit = situation.observation.spec.rollout.max_duration
+    why = f"nothing was decided within maxDuration {limit}: {held.message}"
+    match situation.observation.spec.rollout.on_inconclusive:
+        case Inconclusive.ROLLBACK:
+            return roll_back(situation, reason="Inconclusive", why=why)
+        case Inconclusive.PROMOTE:
+            return situation.decision(
+                stage=StageName.SOAK,
+                reason="PromotedInconclusive",
+                message=why,
+                weight=situation.observation.status.weight,
+                capacity=100,
+                record=record(
+                    at=situation.now,
+                    outcome=Outcome.ADVANCE,
+                    reason="PromotedInconclusive",
+                    message=why,
+                    stage=StageName.SOAK,
+                    weight=situation.observation.status.weight,
+                    judgement=situation.judgement,
+                ),
+            )
+        case Inconclusive.PAUSE:
+            status = situation.observation.status
+            return situation.decision(
+                stage=status.stage or held.stage,
+                reason="Inconclusive",
+                message=f"{why}; edit the policy or the model to go on",
+                weight=status.weight,
+                capacity=100 if status.stage is StageName.SHADOW else status.weight,
+                mirror=status.stage is StageName.SHADOW,
+                standing=Standing.PAUSED,
+            )

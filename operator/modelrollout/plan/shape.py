@@ -1,0 +1,173 @@
+"""From a decision to the smallest plan that gets there.
+
+The order of actions is the safety argument. Traffic first: a rollback's first action is weight 0, and no weight rises
+before the pods that carry it were seen ready. Then what has to be there, and last what may go: pods of a revision are
+removed only some time after its traffic ended, in a later plan.
+"""
+
+from datetime import datetime, timedelta
+
+from modelrollout.api.group import LABEL_NAME, LABEL_REVISION
+from modelrollout.api.modeldeployment import StageName
+from modelrollout.api.revision import child_name
+from modelrollout.plan.actions import (
+    Action,
+    ApplyEntry,
+    ApplyRoute,
+    ApplyService,
+    ApplyWorkload,
+    CreateRevision,
+    RemoveRoute,
+    RemoveWorkload,
+)
+from modelrollout.plan.capacity import carried_weight, replicas_for, replicas_for_ratio
+from modelrollout.plan.observation import Observation, RevisionView, RouteView
+from modelrollout.plan.plan import Decision, Notice, Plan, Standing
+from modelrollout.plan.status import deployment_status, revision_statuses
+
+DRAIN = timedelta(seconds=10)
+"""How long the pods of a revision live on after its weight went to 0, for requests that are still being answered."""
+
+
+def shape(observation: Observation, decision: Decision, now: datetime) -> Plan:
+    revisions = revision_statuses(observation, decision, now)
+    leaving, next_removal = _removals(observation, decision, now)
+    wakes = [at for at in (decision.wake_at, next_removal) if at is not None]
+    return Plan(
+        actions=(*_traffic(observation, decision), *_workloads(observation, decision), *leaving),
+        status=deployment_status(
+            observation,
+            decision,
+            now,
+            tell_numbers=decision.evidence is None or decision.candidate in revisions,
+        ),
+        revisions=revisions,
+        notices=_notices(observation, decision),
+        evidence=decision.evidence if decision.candidate else None,
+        judgement=decision.judgement,
+        wants_readings=decision.candidate is not None and decision.stage in (StageName.SHADOW, StageName.CANARY),
+        requeue_after=max(0.05, (min(wakes) - now).total_seconds()) if wakes else None,
+    )
+
+
+def _traffic(observation: Observation, decision: Decision) -> list[Action]:
+    actions: list[Action] = []
+    if decision.stable is None:
+        return actions
+    if observation.spec.route is None:
+        if observation.route is not None:
+            actions.append(RemoveRoute())
+    else:
+        wanted = _route(observation, decision)
+        if wanted != observation.route:
+            actions.append(ApplyRoute(wanted))
+    selector = _entry_selector(observation, decision)
+    port = _port(observation, decision.stable)
+    if observation.entry is None or dict(observation.entry.selector) != selector or observation.entry.port != port:
+        actions.append(ApplyEntry(selector=selector, port=port))
+    return actions
+
+
+def _route(observation: Observation, decision: Decision) -> RouteView:
+    assert observation.spec.route is not None
+    assert decision.stable is not None
+    candidate = observation.revision(decision.candidate)
+    carried = carried_weight(ready=candidate.ready, replicas=observation.spec.serving.replicas) if candidate else 0
+    weight = min(decision.weight, carried)
+    stable_service = child_name(observation.name, decision.stable)
+    backends: tuple[tuple[str, int], ...] = ((stable_service, 100 - weight),)
+    mirror = None
+    if candidate is not None:
+        service = child_name(observation.name, candidate.id)
+        if weight > 0:
+            backends = (*backends, (service, weight))
+        if decision.mirror and carried >= 100:
+            mirror = service
+    return RouteView(
+        backends=backends,
+        mirror=mirror,
+        parents=tuple((ref.name, ref.namespace, ref.section_name) for ref in observation.spec.route.parent_refs),
+        hostnames=observation.spec.route.hostnames,
+        port=_port(observation, decision.stable),
+    )
+
+
+def _entry_selector(observation: Observation, decision: Decision) -> dict[str, str]:
+    """With a route: the stable revision. Without one: both while the candidate has a share, one otherwise."""
+    labels = {LABEL_NAME: observation.name}
+    only = decision.stable
+    if observation.spec.route is None and decision.candidate is not None:
+        candidate = observation.revision(decision.candidate)
+        if decision.weight >= 100 and candidate and candidate.ready >= observation.spec.serving.replicas:
+            only = decision.candidate
+        elif decision.weight > 0:
+            return labels
+    return {**labels, LABEL_REVISION: only or ""}
+
+
+def _port(observation: Observation, revision: str) -> int:
+    view = observation.revision(revision)
+    return view.spec.serving.port if view else observation.spec.serving.port
+
+
+def _workloads(observation: Observation, decision: Decision) -> list[Action]:
+    """The revision object, its Service and its Deployment, for the stable revision and the candidate."""
+    actions: list[Action] = []
+    wanted = {decision.stable: observation.spec.serving.replicas} if decision.stable else {}
+    if decision.candidate:
+        wanted[decision.candidate] = _candidate_replicas(observation, decision)
+    for revision, replicas in wanted.items():
+        view = observation.revision(revision)
+        if view is None:
+            if revision != observation.target:
+                continue  # its content is gone with its ModelRevision; what runs is left alone
+            actions.append(CreateRevision(revision=revision))
+        if view is None or view.service is None or view.service.port != view.spec.serving.port:
+            actions.append(ApplyService(revision=revision))
+        if view is None or view.workload is None or view.workload.replicas != replicas:
+            actions.append(ApplyWorkload(revision=revision, replicas=replicas))
+    return actions
+
+
+def _candidate_replicas(observation: Observation, decision: Decision) -> int:
+    """Enough for the weight that is being prepared; within a rollout it grows only, so that no step waits twice."""
+    replicas = observation.spec.serving.replicas
+    weight = max(decision.weight, decision.capacity)
+    ratio = observation.spec.route is None and decision.stage is StageName.CANARY
+    needed = (replicas_for_ratio if ratio else replicas_for)(weight=weight, replicas=replicas)
+    view = observation.revision(decision.candidate)
+    running = view.workload.replicas if view and view.workload and not ratio else 0
+    return min(replicas, max(needed, running))
+
+
+def _removals(observation: Observation, decision: Decision, now: datetime) -> tuple[list[Action], datetime | None]:
+    """Revisions that have no part any more, and when the next of them may go."""
+    actions: list[Action] = []
+    waiting: list[datetime] = []
+    for view in observation.revisions.values():
+        if view.id in (decision.stable, decision.candidate) or (view.workload is None and view.service is None):
+            continue
+        ended = now if view.id in decision.ended else _traffic_ended_at(view, now)
+        if now >= ended + DRAIN:
+            actions.append(RemoveWorkload(revision=view.id))
+        else:
+            waiting.append(ended + DRAIN)
+    return actions, min(waiting, default=None)
+
+
+def _traffic_ended_at(view: RevisionView, now: datetime) -> datetime:
+    return view.status.traffic_ended_at or now
+
+
+def _notices(observation: Observation, decision: Decision) -> tuple[Notice, ...]:
+    if decision.record is not None:
+        bad = decision.standing is Standing.ROLLED_BACK
+        return (Notice(reason=decision.reason, message=decision.message, warning=bad),)
+    if decision.standing in (Standing.STALLED, Standing.PAUSED):
+        told = any(
+            c.type == "Stalled" and c.status == "True" and c.reason == decision.reason
+            for c in observation.status.conditions
+        )
+        if not told:
+            return (Notice(reason=decision.reason, message=decision.message, warning=True),)
+    return ()

@@ -1,0 +1,35 @@
+"""The first moment of a rollout, and which stage comes after which."""
+
+from datetime import datetime
+
+from modelrollout.api.modeldeployment import ModelDeploymentSpec, StageName
+from modelrollout.api.modelrevision import Outcome, RevisionState
+from modelrollout.plan.observation import Observation
+from modelrollout.plan.plan import Decision, Standing
+from modelrollout.plan.records import record
+
+
+def first_stage(spec: ModelDeploymentSpec) -> StageName:
+    return StageName.SHADOW if spec.shadow else after_shadow(spec)
+
+
+def after_shadow(spec: ModelDeploymentSpec) -> StageName:
+    return StageName.CANARY if spec.canary else StageName.SOAK
+
+
+def start(observation: Observation, now: datetime) -> Decision:
+    """A new candidate begins at the beginning; one that was on its way is taken out of traffic in the same plan."""
+    former = observation.status.candidate
+    stage = first_stage(observation.spec)
+    message = f"version {observation.spec.model.version} starts in stage {stage}"
+    return Decision(
+        stage=stage,
+        stable=observation.status.stable,
+        candidate=observation.target,
+        standing=Standing.WORKING,
+        reason="RolloutStarted",
+        message=message,
+        record=record(at=now, outcome=Outcome.ADVANCE, reason="RolloutStarted", message=message, stage=stage, weight=0),
+        recorded_on=observation.target,
+        ended={former: RevisionState.SUPERSEDED} if former and former != observation.target else {},
+    )

@@ -1,0 +1,125 @@
+"""What to write: the deployment's status, and the status of each revision that a decision touches."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from modelrollout.api.modeldeployment import ModelDeploymentStatus, StageName
+from modelrollout.api.modelrevision import (
+    MAX_DECISIONS,
+    MAX_HISTORY,
+    ModelRevisionStatus,
+    RevisionState,
+    StateChange,
+    StoredEvidence,
+)
+from modelrollout.plan.conditions import conditions
+from modelrollout.plan.gates import stored
+from modelrollout.plan.observation import Observation
+from modelrollout.plan.plan import Decision
+
+EVIDENCE_EVERY = timedelta(seconds=30)
+"""How old the written evidence may get while nothing else changes. A restart reads the rest from Prometheus again."""
+
+_STATE = {
+    StageName.INSTALL: RevisionState.PENDING,
+    StageName.SHADOW: RevisionState.SHADOW,
+    StageName.CANARY: RevisionState.CANARY,
+    StageName.SOAK: RevisionState.SOAKING,
+    StageName.LIVE: RevisionState.LIVE,
+}
+
+
+def deployment_status(
+    observation: Observation, decision: Decision, now: datetime, *, tell_numbers: bool
+) -> ModelDeploymentStatus:
+    """`tell_numbers` is false while nothing but the numbers of a comparison moved: they go out with the evidence."""
+    before = observation.status
+    same_candidate = decision.candidate is not None and decision.candidate == before.candidate
+    same_stage = same_candidate and decision.stage is before.stage
+    same_weight = same_candidate and decision.weight == before.weight
+    stable = observation.revision(decision.stable)
+    candidate = observation.revision(decision.candidate)
+    version = observation.spec.model.version
+    rolling = decision.candidate is not None and decision.stage is not StageName.INSTALL
+    return ModelDeploymentStatus(
+        observed_generation=observation.generation,
+        stage=decision.stage,
+        stable=decision.stable,
+        stable_version=(stable.spec.model.version if stable else version) if decision.stable else None,
+        candidate=decision.candidate,
+        candidate_version=(candidate.spec.model.version if candidate else version) if decision.candidate else None,
+        weight=decision.weight,
+        rollout_started_at=(before.rollout_started_at if same_candidate else now) if rolling else None,
+        stage_started_at=(before.stage_started_at if same_stage else now) if rolling else None,
+        weight_changed_at=(before.weight_changed_at if same_weight else now) if rolling else None,
+        rejected=decision.rejected,
+        replicas=stable.workload.replicas if stable and stable.workload else 0,
+        ready_replicas=stable.ready if stable else 0,
+        conditions=conditions(
+            decision,
+            previous=before.conditions,
+            generation=observation.generation,
+            now=now,
+            tell_numbers=tell_numbers,
+        ),
+    )
+
+
+def revision_statuses(observation: Observation, decision: Decision, now: datetime) -> Mapping[str, ModelRevisionStatus]:
+    """Only those that changed. A revision that does not exist yet has no status to write."""
+    states = dict(decision.ended)
+    if decision.candidate:
+        states[decision.candidate] = _STATE[decision.stage]
+    if decision.stable:
+        states[decision.stable] = RevisionState.LIVE
+    changed = {}
+    for id, state in states.items():
+        view = observation.revision(id)
+        before = view.status if view else ModelRevisionStatus()
+        after = _next(before, observation=observation, decision=decision, id=id, state=state, now=now)
+        if after != before:
+            changed[id] = after
+    return changed
+
+
+def _next(
+    before: ModelRevisionStatus,
+    *,
+    observation: Observation,
+    decision: Decision,
+    id: str,
+    state: RevisionState,
+    now: datetime,
+) -> ModelRevisionStatus:
+    history = before.history
+    if not history or history[-1].state is not state:
+        history = (*history, StateChange(state=state, at=now))[-MAX_HISTORY:]
+    decisions = before.decisions
+    recorded = decision.record is not None and decision.recorded_on == id
+    if decision.record is not None and recorded:
+        decisions = (*decisions, decision.record)[-MAX_DECISIONS:]
+    return ModelRevisionStatus(
+        state=state,
+        history=history,
+        traffic_ended_at=now
+        if id in decision.ended
+        else (before.traffic_ended_at if id != decision.candidate else None),
+        evidence=_evidence(before, observation=observation, decision=decision, id=id, recorded=recorded),
+        decisions=decisions,
+    )
+
+
+def _evidence(
+    before: ModelRevisionStatus, *, observation: Observation, decision: Decision, id: str, recorded: bool
+) -> StoredEvidence | None:
+    """Written with each change of stage or weight, and else only when what is stored is getting old."""
+    evidence = decision.evidence
+    if evidence is None or evidence.revision != id:
+        starting = id == decision.candidate and id != observation.status.candidate
+        return None if starting else before.evidence
+    known = before.evidence
+    turning = recorded or decision.weight != observation.status.weight or decision.stage is not observation.status.stage
+    fresh = known is not None and known.policy == evidence.policy
+    if known is None or not fresh or turning or evidence.evaluated_at - known.evaluated_at >= EVIDENCE_EVERY:
+        return stored(evidence)
+    return known
