@@ -1,1 +1,19 @@
-"""."""
+"""The Kubernetes objects that a plan wants, as plain dictionaries for server-side apply. Pure, one file a kind.
+
+A manifest holds only what the operator owns; what others add to an object stays theirs.
+"""
+
+from modelrollout.children.owner import Owner
+from modelrollout.children.revision import revision_manifest
+from modelrollout.children.route import route_manifest
+from modelrollout.children.service import entry_manifest, service_manifest
+from modelrollout.children.workload import workload_manifest
+
+__all__ = [
+    "Owner",
+    "entry_manifest",
+    "revision_manifest",
+    "route_manifest",
+    "service_manifest",
+    "workload_manifest",
+]

@@ -44,14 +44,22 @@ class ServiceView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RouteView:
-    """The route as it is or as it should be: Service name and weight of each backend, and the mirror's Service."""
+class Backend:
+    """A Service that a route names. `weight` is in whole percent; a mirror's weight is 0."""
 
-    backends: tuple[tuple[str, int], ...]
-    mirror: str | None
+    service: str
+    port: int
+    weight: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteView:
+    """The route as it is or as it should be. A parent is its name, namespace and section."""
+
+    backends: tuple[Backend, ...]
+    mirror: Backend | None
     parents: tuple[tuple[str, str | None, str | None], ...]
     hostnames: tuple[str, ...]
-    port: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

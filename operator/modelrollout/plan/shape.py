@@ -21,7 +21,7 @@ from modelrollout.plan.actions import (
     RemoveWorkload,
 )
 from modelrollout.plan.capacity import carried_weight, replicas_for, replicas_for_ratio
-from modelrollout.plan.observation import Observation, RevisionView, RouteView
+from modelrollout.plan.observation import Backend, Observation, RevisionView, RouteView
 from modelrollout.plan.plan import Decision, Notice, Plan, Standing
 from modelrollout.plan.status import deployment_status, revision_statuses
 
@@ -74,22 +74,22 @@ def _route(observation: Observation, decision: Decision) -> RouteView:
     candidate = observation.revision(decision.candidate)
     carried = carried_weight(ready=candidate.ready, replicas=observation.spec.serving.replicas) if candidate else 0
     weight = min(decision.weight, carried)
-    stable_service = child_name(observation.name, decision.stable)
-    backends: tuple[tuple[str, int], ...] = ((stable_service, 100 - weight),)
+    backends = (_backend(observation, decision.stable, weight=100 - weight),)
     mirror = None
-    if candidate is not None:
-        service = child_name(observation.name, candidate.id)
-        if weight > 0:
-            backends = (*backends, (service, weight))
-        if decision.mirror and carried >= 100:
-            mirror = service
+    if candidate is not None and weight > 0:
+        backends = (*backends, _backend(observation, candidate.id, weight=weight))
+    if candidate is not None and decision.mirror and carried >= 100:
+        mirror = _backend(observation, candidate.id)
     return RouteView(
         backends=backends,
         mirror=mirror,
         parents=tuple((ref.name, ref.namespace, ref.section_name) for ref in observation.spec.route.parent_refs),
         hostnames=observation.spec.route.hostnames,
-        port=_port(observation, decision.stable),
     )
+
+
+def _backend(observation: Observation, revision: str, *, weight: int = 0) -> Backend:
+    return Backend(service=child_name(observation.name, revision), port=_port(observation, revision), weight=weight)
 
 
 def _entry_selector(observation: Observation, decision: Decision) -> dict[str, str]:

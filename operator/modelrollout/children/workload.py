@@ -1,0 +1,32 @@
+"""The Deployment of one revision: the user's pod template with two labels added, and nothing else changed.
+
+The template comes from the revision's snapshot, so it never changes while the revision lives: an upgrade of the
+operator must not restart anybody's pods.
+"""
+
+from typing import Any
+
+from modelrollout.api.modelrevision import ModelRevisionSpec
+from modelrollout.api.revision import child_name, short
+from modelrollout.children.owner import Owner
+
+
+def workload_manifest(owner: Owner, revision: ModelRevisionSpec, *, replicas: int) -> dict[str, Any]:
+    id = short(revision.digest)
+    labels = owner.labels(id)
+    template = revision.serving.template
+    metadata = template.get("metadata") or {}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": owner.metadata(child_name(owner.name, id), revision=id),
+        "spec": {
+            "replicas": replicas,
+            "revisionHistoryLimit": 0,
+            "selector": {"matchLabels": labels},
+            "template": {
+                **template,
+                "metadata": {**metadata, "labels": {**(metadata.get("labels") or {}), **labels}},
+            },
+        },
+    }
