@@ -37,8 +37,8 @@ MAX_SECONDS: Final = 1800.0
 MAX_RATE: Final = 1000.0
 TIMEOUT_SECONDS: Final = 5.0
 
-# Less than the five seconds after which uvicorn closes an idle connection: a request that is sent into a closing
-# connection is lost, which would be counted as the server's failure though no user with retries sees it.
+# Less than the five seconds after which common servers close an idle connection: a request that is sent into a closing
+# connection is lost, which would be counted as the server's failure though it says nothing about the model.
 IDLE_CONNECTION_SECONDS: Final = 2.0
 
 Spacing = Literal["even", "poisson"]

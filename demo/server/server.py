@@ -15,6 +15,10 @@ from mlserver import MLServer, ModelSettings, Settings
 from mlserver.rest import RESTServer
 from mlserver.utils import install_uvloop_event_loop
 
+# Gateways keep idle connections for up to an hour. A server that closes them sooner, as uvicorn does after 5 seconds,
+# now and then closes one at the moment at which a request is sent into it: users would see failures of a good model.
+CONNECTIONS = {"timeout_keep_alive": 3900}
+
 
 class NoServer:
     """Stands where MLServer expects its gRPC server, which no setting turns off."""
@@ -79,6 +83,8 @@ async def serve(settings_file: Path, model_file: Path, drain_seconds: float) -> 
     """Run until a signal or a failed load; returns whether the model had been loaded."""
     settings = Settings.parse_file(str(settings_file))
     model_settings = ModelSettings.parse_file(str(model_file))
+    settings._custom_rest_server_settings = CONNECTIONS
+    settings._custom_metrics_server_settings = CONNECTIONS
     server = DrainingServer(settings, drain_seconds)
     logging.getLogger("uvicorn.error").addFilter(BriefErrors())
     await server.start([model_settings])
