@@ -1,7 +1,8 @@
-"""Builds the Go programs of a cluster from the modules that ``go.mod`` names.
+"""Builds the Go programs of a cluster from the modules that the ``go.mod`` files name.
 
 The Go module proxy is reached from machines that reach no image registry and no download page, and the checksums in ``go.sum``
-make the result the same everywhere. Versions are read from ``go.mod``, so that they are written in one place.
+make the result the same everywhere. Versions are read from ``go.mod``, so that they are written in one place. Contour has a module of
+its own, because it does not compile with the Kubernetes libraries of the cluster's own version.
 """
 
 from __future__ import annotations
@@ -17,16 +18,19 @@ from cluster.process import require, run
 from cluster.settings import SOURCE, Settings
 
 KUBERNETES = "k8s.io/kubernetes"
+CONTOUR = "github.com/projectcontour/contour"
+GATEWAY_API = "sigs.k8s.io/gateway-api"
 PAUSE_VERSION = "3.10.2"
 
 
 @dataclass(frozen=True)
 class Program:
-    """One executable: the package that it is built from and the module whose version it carries."""
+    """One executable: the package that it is built from, the module whose version it carries, the folder of its ``go.mod``."""
 
     name: str
     package: str
     module: str
+    folder: Path = SOURCE
 
 
 PROGRAMS: dict[str, Program] = {
@@ -46,7 +50,7 @@ PROGRAMS: dict[str, Program] = {
             )
         ),
         Program("kind", "sigs.k8s.io/kind", "sigs.k8s.io/kind"),
-        Program("contour", "github.com/projectcontour/contour/cmd/contour", "github.com/projectcontour/contour"),
+        Program("contour", f"{CONTOUR}/cmd/contour", CONTOUR, folder=SOURCE / "contour"),
         Program("coredns", "./coredns", "github.com/coredns/coredns"),
         Program("pause", "./pause", ""),
     )
@@ -54,11 +58,11 @@ PROGRAMS: dict[str, Program] = {
 API_SERVER_PROGRAMS = ("etcd", "kube-apiserver", "kubectl")
 
 
-def version(module: str) -> str:
+def version(module: str, *, folder: Path = SOURCE) -> str:
     """The version of a module without its leading ``v``."""
-    found = re.search(rf"^\s*(?:require )?{re.escape(module)} v(\S+)", (SOURCE / "go.mod").read_text(), re.MULTILINE)
+    found = re.search(rf"^\s*(?:require )?{re.escape(module)} v(\S+)", (folder / "go.mod").read_text(), re.MULTILINE)
     if found is None:
-        raise ClusterError(f"cluster/go.mod names no version of {module}: restore the file from Git.")
+        raise ClusterError(f"{folder / 'go.mod'} names no version of {module}: restore the file from Git.")
     return found.group(1)
 
 
@@ -76,7 +80,7 @@ def _ensure(root: Path, program: Program) -> Path:
 
 def _key(program: Program) -> str:
     if not program.package.startswith("./"):
-        return version(program.module)
+        return version(program.module, folder=program.folder)
     own = cache.digest(SOURCE / program.package / "main.go")
     return f"{version(program.module) if program.module else PAUSE_VERSION}-{own}"
 
@@ -87,7 +91,7 @@ def _build(program: Program, into: Path) -> None:
     run(
         *(go, "build", "-trimpath", "-ldflags", _link_flags(), "-o", into / program.name, program.package),
         what=f"Building {program.name}",
-        cwd=SOURCE,
+        cwd=program.folder,
         env={"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"},
     )
 
@@ -106,19 +110,22 @@ def go_version() -> str:
     return found.group(1) if found else "1.26"
 
 
-def module_folder(module: str) -> Path:
+def module_files(module: str, *, folder: Path) -> Path:
     """The unpacked source of a module, for the manifests that modules carry beside their code."""
     go = require("go", remedy=f"install Go {go_version()} or newer and put it on PATH.")
-    run(go, "mod", "download", module, what=f"Downloading {module}", cwd=SOURCE)
-    return Path(run(go, "list", "-m", "-f", "{{.Dir}}", module, what=f"Finding {module}", cwd=SOURCE).strip())
+    run(go, "mod", "download", module, what=f"Downloading {module}", cwd=folder)
+    return Path(run(go, "list", "-m", "-f", "{{.Dir}}", module, what=f"Finding {module}", cwd=folder).strip())
 
 
 def folders(settings: Settings) -> list[Path]:
-    """The folders of the programs that a person calls by name, for ``PATH``."""
-    return [settings.cache / f"{name}-{_key(PROGRAMS[name])}" for name in ("kubectl", "kind")]
+    """The folders of the programs that a person calls by name, as far as we have built them, for ``PATH``."""
+    found = [settings.cache / f"{name}-{_key(PROGRAMS[name])}" for name in ("kubectl", "kind")]
+    return [folder for folder in found if folder.is_dir()]
 
 
-def on_path_or_built(settings: Settings, name: str) -> Path:
-    """A person's own program if there is one, ours otherwise."""
-    found = shutil.which(name)
-    return Path(found) if found else ensure(settings, name)[name]
+def built_or_on_path(settings: Settings, name: str) -> Path:
+    """Ours if it is built, else a person's own program, else ours built now."""
+    program = PROGRAMS[name]
+    if not (settings.cache / f"{name}-{_key(program)}").is_dir() and (found := shutil.which(name)):
+        return Path(found)
+    return ensure(settings, name)[name]

@@ -1,4 +1,4 @@
-// Command coredns is CoreDNS with only the plugins that a small cluster's Corefile uses.
+// Command coredns is CoreDNS with only the plugins that kubeadm's Corefile uses.
 // The full set pulls in the cloud providers' libraries, which take eight minutes to compile.
 package main
 
@@ -13,6 +13,7 @@ import (
 	_ "github.com/coredns/coredns/plugin/kubernetes"
 	_ "github.com/coredns/coredns/plugin/loadbalance"
 	_ "github.com/coredns/coredns/plugin/loop"
+	_ "github.com/coredns/coredns/plugin/metrics"
 	_ "github.com/coredns/coredns/plugin/ready"
 	_ "github.com/coredns/coredns/plugin/reload"
 )
@@ -20,7 +21,7 @@ import (
 // The order is the order in which a request passes through the plugins.
 func init() {
 	dnsserver.Directives = []string{
-		"reload", "errors", "health", "ready", "cache", "loadbalance", "loop", "kubernetes", "forward",
+		"reload", "ready", "health", "prometheus", "errors", "loadbalance", "cache", "kubernetes", "loop", "forward",
 	}
 }
 

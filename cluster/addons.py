@@ -1,0 +1,102 @@
+"""Installs what a rollout needs around it: the Gateway API with one gateway, and Prometheus.
+
+Everything is applied, never created, so that a set-up which was cut short is completed by the next one.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster import binaries, cache, components, inside, kind, process
+from cluster.errors import ClusterError
+from cluster.progress import step
+from cluster.settings import SOURCE, Settings
+
+MANIFESTS = SOURCE / "manifests"
+CONTOUR_FOLDER = SOURCE / "contour"
+READY_SECONDS = 180
+PUBLIC_CONTOUR = "ghcr.io/projectcontour/contour"
+PUBLIC_ENVOY = "envoyproxy/envoy"
+PUBLIC_PROMETHEUS = "prom/prometheus:v2.42.0"
+
+
+@dataclass(frozen=True)
+class Images:
+    """The images that the add-ons run from."""
+
+    contour: str
+    envoy: str
+    prometheus: str
+
+    @classmethod
+    def built(cls, settings: Settings) -> Images:
+        """Those that the node image carries."""
+        return cls(components.contour_tag(), components.envoy_tag(), components.prometheus_tag(settings))
+
+    @classmethod
+    def public(cls) -> Images:
+        """The same programs from image registries."""
+        contour = binaries.version(binaries.CONTOUR, folder=CONTOUR_FOLDER)
+        return cls(f"{PUBLIC_CONTOUR}:v{contour}", f"{PUBLIC_ENVOY}:v{components.ENVOY_VERSION}", PUBLIC_PROMETHEUS)
+
+
+def install(settings: Settings, images: Images) -> None:
+    """Applies everything and waits until it serves."""
+    definitions = _definitions(settings)
+    with step("installing the gateway and Prometheus"):
+        _kubectl(settings, "--namespace=kube-system", "scale", "deployment/coredns", "--replicas=1")
+        _kubectl(settings, "apply", "--server-side", "--force-conflicts", f"--filename={definitions}")
+        _kubectl(settings, "wait", "--for=condition=Established", "--timeout=60s", f"--filename={definitions}")
+        _kubectl(settings, "apply", "--server-side", "--force-conflicts", "--filename=-", feed=_manifests(images))
+        for namespace, name in (("gateways", "gateway"), ("monitoring", "prometheus"), ("kube-system", "coredns")):
+            _kubectl(settings, f"--namespace={namespace}", "rollout", "status", f"deployment/{name}", f"--timeout={READY_SECONDS}s")
+        _kubectl(settings, "--namespace=gateways", "wait", "--for=condition=Programmed", "--timeout=60s", "gateway/public")
+
+
+def ready(settings: Settings) -> bool:
+    """Whether the gateway and Prometheus have a ready pod each."""
+    query = "jsonpath={range .items[*]}{.metadata.name}={.status.readyReplicas} {end}"
+    ask = (kind.kubectl(settings), "get", "deployments", "--all-namespaces", "-o", query, "--request-timeout=3s")
+    try:
+        text = process.run(*inside.command(settings, *ask), what="Asking for deployments", env=inside.environment(settings))
+    except ClusterError:
+        return False
+    return {"gateway=1", "prometheus=1"} <= set(text.split())
+
+
+def _manifests(images: Images) -> str:
+    text = "\n---\n".join(path.read_text() for path in sorted(MANIFESTS.glob("*.yaml")))
+    values = {
+        "CONTOUR": images.contour,
+        "ENVOY": images.envoy,
+        "PROMETHEUS": images.prometheus,
+        "GATEWAY_NODE_PORT": str(kind.GATEWAY_NODE_PORT),
+        "PROMETHEUS_NODE_PORT": str(kind.PROMETHEUS_NODE_PORT),
+        "CONFIG": cache.digest(MANIFESTS / "prometheus.yaml"),
+    }
+    for name, value in values.items():
+        text = text.replace(f"@{name}@", value)
+    return text
+
+
+def _definitions(settings: Settings) -> Path:
+    """The custom resources of the Gateway API and of Contour, which insists on its own ones even where nobody uses them."""
+    version = binaries.version(binaries.GATEWAY_API, folder=CONTOUR_FOLDER)
+    contour = binaries.version(binaries.CONTOUR, folder=CONTOUR_FOLDER)
+    what = "copying the Gateway API's definitions"
+    return cache.piece(settings.cache, "gateway-api", f"{version}-contour-{contour}", what=what, build=_copy_definitions)
+
+
+def _copy_definitions(into: Path) -> None:
+    gateway_api = binaries.module_files(binaries.GATEWAY_API, folder=CONTOUR_FOLDER)
+    for path in (gateway_api / "config/crd/experimental").glob("gateway.networking.k8s.io_*.yaml"):
+        shutil.copyfile(path, into / path.name)
+    contour = binaries.module_files(binaries.CONTOUR, folder=CONTOUR_FOLDER)
+    shutil.copyfile(contour / "examples/contour/01-crds.yaml", into / "projectcontour.io.yaml")
+
+
+def _kubectl(settings: Settings, *arguments: str | Path, feed: str | None = None) -> None:
+    words = inside.command(settings, kind.kubectl(settings), *arguments)
+    process.run(*words, what="Installing the gateway and Prometheus", env=inside.environment(settings), feed=feed)

