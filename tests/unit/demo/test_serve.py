@@ -33,7 +33,7 @@ def start(server: Path, version: str | None) -> subprocess.CompletedProcess[str]
     environment = {name: value for name, value in os.environ.items() if name != "MODEL_VERSION"}
     if version is not None:
         environment["MODEL_VERSION"] = version
-    command = [sys.executable, server / "serve.py"]
+    command = [sys.executable, str(server / "serve.py")]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
