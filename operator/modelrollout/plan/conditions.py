@@ -45,3 +45,23 @@ def conditions(
         for kind, truth in truths.items()
     )
     return merge(previous, wanted)
+
+
+def broken(
+    *, previous: tuple[Condition, ...], generation: int, now: datetime, reason: str, message: str
+) -> tuple[Condition, ...]:
+    """For an object that cannot be acted upon until a person changes something: Stalled, and nothing is under way."""
+    truths = {ConditionType.READY: False, ConditionType.RECONCILING: False, ConditionType.STALLED: True}
+    told = tuple(
+        Condition(
+            type=kind,
+            status="True" if truth else "False",
+            reason=reason,
+            message=message if truth or kind is ConditionType.READY else "",
+            observed_generation=generation,
+            last_transition_time=now,
+        )
+        for kind, truth in truths.items()
+    )
+    others = tuple(condition for condition in previous if condition.type not in truths)
+    return merge(previous, told) + others

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import Outcome, RevisionState
+from modelrollout.api.revision import child_name
 from modelrollout.plan.observation import Observation
 from modelrollout.plan.plan import Decision, Standing
 from modelrollout.plan.pods import finding
@@ -42,6 +43,20 @@ def live(observation: Observation, now: datetime) -> Decision:
         else None,
         recorded_on=former,
         ended={former: RevisionState.SUPERSEDED} if former else {},
+    )
+
+
+def stable_unknown(observation: Observation) -> Decision:
+    """Somebody deleted the live version's ModelRevision. Its pods serve on, but there is no way back to compare with."""
+    stable = observation.status.stable or ""
+    return Decision(
+        stage=StageName.LIVE,
+        stable=stable,
+        candidate=None,
+        standing=Standing.STALLED,
+        reason="StableRevisionMissing",
+        message=f"the ModelRevision {child_name(observation.name, stable)} of the live version is gone; "
+        f"apply version {observation.status.stable_version} again to restore it, then the new one",
     )
 
 

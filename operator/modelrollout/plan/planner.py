@@ -7,7 +7,7 @@ from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import Outcome
 from modelrollout.plan.canary import canary
 from modelrollout.plan.install import install
-from modelrollout.plan.live import live, rolled_back
+from modelrollout.plan.live import live, rolled_back, stable_unknown
 from modelrollout.plan.observation import Observation, RevisionView
 from modelrollout.plan.plan import Decision, Plan, Standing
 from modelrollout.plan.pods import finding
@@ -33,7 +33,9 @@ def _decide(observation: Observation, now: datetime) -> Decision:
     if observation.target == status.rejected:
         return rolled_back(observation)
     candidate, stable = observation.candidate, observation.stable
-    if status.candidate != observation.target or candidate is None or stable is None:
+    if stable is None:
+        return stable_unknown(observation)
+    if status.candidate != observation.target or candidate is None:
         return start(observation, now)
     return _roll_out(observation, candidate=candidate, stable=stable, now=now)
 

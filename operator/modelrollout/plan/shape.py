@@ -74,7 +74,7 @@ def _route(observation: Observation, decision: Decision) -> RouteView:
     candidate = observation.revision(decision.candidate)
     carried = carried_weight(ready=candidate.ready, replicas=observation.spec.serving.replicas) if candidate else 0
     weight = min(decision.weight, carried)
-    backends = (_backend(observation, decision.stable, weight=100 - weight),)
+    backends: tuple[Backend, ...] = (_backend(observation, decision.stable, weight=100 - weight),)
     mirror = None
     if candidate is not None and weight > 0:
         backends = (*backends, _backend(observation, candidate.id, weight=weight))

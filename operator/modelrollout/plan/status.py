@@ -7,6 +7,7 @@ from modelrollout.api.modeldeployment import ModelDeploymentStatus, StageName
 from modelrollout.api.modelrevision import (
     MAX_DECISIONS,
     MAX_HISTORY,
+    DecisionRecord,
     ModelRevisionStatus,
     RevisionState,
     StateChange,
@@ -96,7 +97,7 @@ def _next(
         history = (*history, StateChange(state=state, at=now))[-MAX_HISTORY:]
     decisions = before.decisions
     recorded = decision.record is not None and decision.recorded_on == id
-    if decision.record is not None and recorded:
+    if decision.record is not None and recorded and not _told(before, decision.record):
         decisions = (*decisions, decision.record)[-MAX_DECISIONS:]
     return ModelRevisionStatus(
         state=state,
@@ -106,6 +107,19 @@ def _next(
         else (before.traffic_ended_at if id != decision.candidate else None),
         evidence=_evidence(before, observation=observation, decision=decision, id=id, recorded=recorded),
         decisions=decisions,
+    )
+
+
+def _told(before: ModelRevisionStatus, record: DecisionRecord) -> bool:
+    """A plan that died between two status writes is made again; what it decided is on record already."""
+    if not before.decisions:
+        return False
+    last = before.decisions[-1]
+    return (last.outcome, last.reason, last.stage, last.weight) == (
+        record.outcome,
+        record.reason,
+        record.stage,
+        record.weight,
     )
 
 

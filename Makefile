@@ -1,0 +1,66 @@
+# Everything a newcomer or a machine runs. Each target sets up what it needs; slow parts are cached and resumed.
+
+CACHE ?= $(or $(MODELROLLOUT_CACHE),$(HOME)/.cache/modelrollout)
+PYTHON := .venv/bin/python
+PYTEST := $(PYTHON) -m pytest
+IN_CLUSTER := $(PYTHON) -m cluster exec --
+FAST := tests/unit tests/property tests/cluster
+
+.PHONY: demo test check fast format lint types contracts apiserver-test e2e bench crds lock images cluster down clean
+
+demo: cluster images  ## a good model goes live and a bad one comes back, shown as it happens (about 5 minutes)
+	$(IN_CLUSTER) $(PYTHON) -m demo.show
+
+test: check apiserver-test e2e  ## every test layer
+
+check: format lint types contracts fast  ## daily work: format, lint, types, import contracts, unit and property tests
+
+format: .venv/ready
+	.venv/bin/ruff format --check --quiet .
+
+lint: .venv/ready
+	.venv/bin/ruff check --quiet .
+
+types: .venv/ready
+	.venv/bin/mypy
+
+contracts: .venv/ready
+	.venv/bin/lint-imports --no-cache
+	$(PYTHON) -m modelrollout.api.crd crds --check
+
+fast: .venv/ready
+	$(PYTEST) -q $(FAST)
+
+apiserver-test: .venv/ready  ## simulations, faults, benches, and the API server's own answers (no cluster needed)
+	$(PYTHON) -m cluster binaries
+	$(PYTEST) -q tests/simulation tests/faults tests/apiserver tests/bench
+
+e2e: cluster images  ## real pods, gateway, Prometheus and traffic
+	$(IN_CLUSTER) $(PYTEST) -q tests/e2e
+
+cluster: .venv/ready  ## the throw-away cluster, up and healthy
+	$(PYTHON) -m cluster up
+
+images: cluster
+	$(PYTHON) -m cluster image modelrollout/operator operator --base python
+	$(PYTHON) -m cluster image modelrollout/demo-server demo/server --base python
+
+crds: .venv/ready  ## generate crds/ from the API types
+	$(PYTHON) -m modelrollout.api.crd crds
+
+down: .venv/ready  ## remove everything that was made, except the cache
+	$(PYTHON) -m cluster down
+
+clean: down
+	rm -rf .venv
+
+lock:  ## resolve again and pin what is newest
+	$(UV) pip compile -q pyproject.toml $(LOCK) -o operator/requirements.lock
+	$(UV) pip compile -q pyproject.toml --group dev $(LOCK) -o requirements/dev.lock
+
+LOCK := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --upgrade
+UV ?= $(or $(shell command -v uv),$(CACHE)/uv/bin/uv)
+
+.venv/ready: requirements/dev.lock pyproject.toml scripts/setup
+	CACHE="$(CACHE)" scripts/setup
+	touch .venv/ready

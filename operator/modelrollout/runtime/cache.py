@@ -1,0 +1,130 @@
+"""What the watches have told, trimmed, by parent. Handlers write it, reconciles read it, and nothing is fetched.
+
+Everything happens on one event loop, so there are no locks. An event that is older than what is known is dropped: the
+answer to our own write is put in at once, and the watch brings the state before it a moment later.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from modelrollout.adapters.kubernetes import (
+    DEPLOYMENTS,
+    HTTP_ROUTES,
+    MODEL_DEPLOYMENTS,
+    MODEL_REVISIONS,
+    PODS,
+    SERVICES,
+    Resource,
+)
+from modelrollout.plan.observation import PodView, RouteView, ServiceView, WorkloadView
+from modelrollout.runtime import projections
+from modelrollout.runtime.projections import Deployment, Revision
+from modelrollout.runtime.queue import Key
+
+WATCHED: tuple[Resource, ...] = (MODEL_DEPLOYMENTS, MODEL_REVISIONS, DEPLOYMENTS, SERVICES, PODS, HTTP_ROUTES)
+
+
+@dataclass(slots=True)
+class Family:
+    """A ModelDeployment and its children. Workloads and services are keyed by object name."""
+
+    deployment: Deployment | None = None
+    revisions: dict[str, Revision] = field(default_factory=dict)
+    workloads: dict[str, WorkloadView] = field(default_factory=dict)
+    services: dict[str, ServiceView] = field(default_factory=dict)
+    pods: dict[str, PodView] = field(default_factory=dict)
+    routes: dict[str, RouteView | None] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        children = (self.revisions, self.workloads, self.services, self.pods, self.routes)
+        return self.deployment is not None or any(children)
+
+
+class Cache:
+    def __init__(self) -> None:
+        self._families: dict[Key, Family] = {}
+        self._versions: dict[tuple[str, str, str], tuple[str, int]] = {}
+
+    def family(self, key: Key) -> Family:
+        return self._families.get(key) or Family()
+
+    def keys(self) -> Iterator[Key]:
+        return iter([key for key, family in self._families.items() if family.deployment is not None])
+
+    def put(self, resource: Resource, body: Mapping[str, Any]) -> Key | None:
+        """Take in an object as it is now. Gives the key to wake, or None where nothing changed for anybody."""
+        key = _key(resource, body)
+        if key is None or not self._is_news(resource, body):
+            return None
+        family = self._families.setdefault(key, Family())
+        name = body["metadata"]["name"]
+        match resource:
+            case _ if resource is MODEL_DEPLOYMENTS:
+                leaving = body["metadata"].get("deletionTimestamp") is not None
+                family.deployment = None if leaving else projections.deployment(body)
+            case _ if resource is MODEL_REVISIONS:
+                revision = projections.revision(body)
+                if revision is not None:
+                    family.revisions[name] = revision
+            case _ if resource is DEPLOYMENTS:
+                return key if _replace(family.workloads, name, projections.workload(body)) else None
+            case _ if resource is SERVICES:
+                return key if _replace(family.services, name, projections.service(body)) else None
+            case _ if resource is PODS:
+                return key if _replace(family.pods, name, projections.pod(body)) else None
+            case _ if resource is HTTP_ROUTES:
+                return key if _replace(family.routes, name, projections.route(body)) else None
+        return key
+
+    def remove(self, resource: Resource, body: Mapping[str, Any]) -> Key | None:
+        key = _key(resource, body)
+        if key is None:
+            return None
+        metadata = body["metadata"]
+        known = self._versions.get((resource.plural, metadata["namespace"], metadata["name"]))
+        if known is not None and known[0] != metadata.get("uid"):
+            return None  # a new object of the same name is already here
+        self._versions.pop((resource.plural, metadata["namespace"], metadata["name"]), None)
+        family = self._families.get(key)
+        if family is None:
+            return None
+        if resource is MODEL_DEPLOYMENTS:
+            family.deployment = None
+        else:
+            _children(family, resource).pop(metadata["name"], None)
+        if not family:
+            del self._families[key]
+        return key
+
+    def _is_news(self, resource: Resource, body: Mapping[str, Any]) -> bool:
+        metadata = body["metadata"]
+        index = (resource.plural, metadata["namespace"], metadata["name"])
+        uid, version = metadata.get("uid", ""), int(metadata.get("resourceVersion") or 0)
+        known = self._versions.get(index)
+        if known is not None and known[0] == uid and known[1] >= version:
+            return False
+        self._versions[index] = (uid, version)
+        return True
+
+
+def _key(resource: Resource, body: Mapping[str, Any]) -> Key | None:
+    if resource is MODEL_DEPLOYMENTS:
+        return (body["metadata"]["namespace"], body["metadata"]["name"])
+    return projections.parent(body)
+
+
+def _children(family: Family, resource: Resource) -> dict[str, Any]:
+    return {
+        MODEL_REVISIONS: family.revisions,
+        DEPLOYMENTS: family.workloads,
+        SERVICES: family.services,
+        PODS: family.pods,
+        HTTP_ROUTES: family.routes,
+    }[resource]
+
+
+def _replace(views: dict[str, Any], name: str, view: object) -> bool:
+    changed = name not in views or views[name] != view
+    views[name] = view
+    return changed

@@ -1,0 +1,27 @@
+"""The first list of everything, before anything is decided.
+
+Watches do not say when their first list is over, and an object that was not heard of yet must not be taken for one that
+does not exist: a missing Deployment would be made again, a missing route would be written anew. So each kind is listed
+once, and only then the workers start.
+"""
+
+from modelrollout.adapters.kubernetes import MODEL_DEPLOYMENTS, KubernetesApi, NotFound
+from modelrollout.api.group import LABEL_NAME
+from modelrollout.runtime.cache import WATCHED, Cache
+from modelrollout.runtime.queue import WorkQueue
+
+
+async def fill(api: KubernetesApi, cache: Cache, queue: WorkQueue, *, namespace: str | None) -> None:
+    """Raises ApiError; the process then ends and is started again. A kind that is not installed has no objects."""
+    for resource in WATCHED:
+        selector = "" if resource is MODEL_DEPLOYMENTS else LABEL_NAME
+        try:
+            items = await api.list(resource, namespace=namespace, label_selector=selector)
+        except NotFound:
+            if resource is MODEL_DEPLOYMENTS:
+                raise
+            continue
+        for item in items:
+            cache.put(resource, item)
+    for key in cache.keys():
+        queue.add(key)

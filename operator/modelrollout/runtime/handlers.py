@@ -1,0 +1,69 @@
+"""kopf as the informer: watch events fill the cache and wake the parent's key. Nothing else happens here.
+
+Only `on.event` is used. Change handlers would write an annotation on every object, daemons and timers a finalizer, and
+an index makes the start quadratic in the number of objects. Handlers never raise: an object that cannot be understood is
+the reconcile's business, where it becomes a condition.
+"""
+
+import logging
+from typing import Any
+
+import kopf
+
+from modelrollout.adapters.kubernetes import MODEL_DEPLOYMENTS, Resource
+from modelrollout.api.group import LABEL_NAME
+from modelrollout.runtime.cache import WATCHED, Cache
+from modelrollout.runtime.queue import WorkQueue
+
+log = logging.getLogger(__name__)
+
+
+def registry(cache: Cache, queue: WorkQueue) -> kopf.OperatorRegistry:
+    handlers = kopf.OperatorRegistry()
+    kopf.on.login(registry=handlers)(_login)
+    for resource in WATCHED:
+        _watch(handlers, resource, cache, queue)
+    return handlers
+
+
+def settings() -> kopf.OperatorSettings:
+    chosen = kopf.OperatorSettings()
+    chosen.posting.enabled = False
+    chosen.scanning.disabled = True
+    chosen.peering.standalone = True
+    chosen.watching.chunk_size = 500
+    chosen.watching.server_timeout = 290
+    for resource in WATCHED:
+        if resource is not MODEL_DEPLOYMENTS:
+            chosen.watching.label_selectors[resource.group, resource.version, resource.plural] = LABEL_NAME
+    chosen.networking.request_timeout = 30
+    chosen.networking.connect_timeout = 5
+    chosen.networking.error_backoffs = (1, 1, 2, 3, 5, 8)
+    chosen.networking.enforce_retry_after = True
+    chosen.process.ultimate_exiting_timeout = 10
+    return chosen
+
+
+async def _login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+    return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+
+
+def _watch(handlers: kopf.OperatorRegistry, resource: Resource, cache: Cache, queue: WorkQueue) -> None:
+    async def seen(event: Any, **_: Any) -> None:
+        take_in(resource, event, cache=cache, queue=queue)
+
+    kopf.on.event(resource.group, resource.version, resource.plural, registry=handlers, id=f"{resource.plural}-seen")(
+        seen
+    )
+
+
+def take_in(resource: Resource, event: Any, *, cache: Cache, queue: WorkQueue) -> None:
+    """One watch event into the cache; its parent's key into the queue, where something changed."""
+    try:
+        put = cache.remove if event["type"] == "DELETED" else cache.put
+        key = put(resource, event["object"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        log.warning("an event of %s could not be taken in: %s: %s", resource.plural, type(error).__name__, error)
+        return
+    if key is not None:
+        queue.add(key)

@@ -1,0 +1,155 @@
+"""Observe: everything that one decision may look at, taken at one moment from the cache, the ledger and the hub.
+
+The one thing that is fetched is the past: after a restart, the counters at the time that the written evidence includes.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from modelrollout.api.modeldeployment import ModelDeploymentSpec, StageName
+from modelrollout.api.revision import child_name
+from modelrollout.evidence import EvidenceError
+from modelrollout.plan.gates import restored
+from modelrollout.plan.observation import (
+    CandidateEvidence,
+    Observation,
+    Reading,
+    RevisionView,
+    Unreadable,
+)
+from modelrollout.runtime.cache import Cache, Family
+from modelrollout.runtime.hub import MetricsHub, Tick
+from modelrollout.runtime.ledger import Counters, Entry, Ledger
+from modelrollout.runtime.projections import Deployment
+from modelrollout.runtime.queue import Key
+from modelrollout.runtime.readings import Arms, counters, reading, subscription, warm
+
+COMPARING = (StageName.SHADOW, StageName.CANARY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """An observation, and the counters that its reading includes: they become the baseline once it was planned with."""
+
+    observation: Observation
+    counters: Counters | None = None
+    read_at: datetime | None = None
+
+
+class Observer:
+    def __init__(self, *, cache: Cache, ledger: Ledger, hub: MetricsHub) -> None:
+        self._cache = cache
+        self._ledger = ledger
+        self._hub = hub
+
+    async def observe(self, key: Key, deployment: Deployment, spec: ModelDeploymentSpec) -> Seen:
+        family = self._cache.family(key)
+        revisions = _revisions(family)
+        read = await self._read(key, deployment, spec, revisions)
+        observation = Observation(
+            namespace=deployment.namespace,
+            name=deployment.name,
+            generation=deployment.generation,
+            spec=spec,
+            status=deployment.status,
+            target=deployment.target,
+            revisions=revisions,
+            entry=family.services.get(deployment.name),
+            route=family.routes.get(deployment.name),
+            evidence=read.evidence,
+            reading=read.reading,
+        )
+        return Seen(observation=observation, counters=read.counters, read_at=read.read_at)
+
+    async def _read(
+        self, key: Key, deployment: Deployment, spec: ModelDeploymentSpec, revisions: dict[str, RevisionView]
+    ) -> "_Read":
+        status = deployment.status
+        candidate, stable = status.candidate, status.stable
+        view = revisions.get(candidate) if candidate else None
+        if status.stage not in COMPARING or candidate != deployment.target or view is None or stable is None:
+            return _Read()
+        try:
+            entry = self._ledger.get(key, view.id) or await self._recover(key, deployment, spec, view)
+        except EvidenceError as error:
+            return _Read(reading=Unreadable(f"the written evidence cannot be read: {error}"))
+        except _PastUnknown as error:
+            return _Read(evidence=_written(view), reading=Unreadable(str(error)))
+        tick = self._hub.latest(key)
+        if tick is None or (entry is not None and tick.at <= entry.read_at):
+            return _Read(evidence=entry.evidence if entry else None)
+        if tick.unavailable is not None:
+            return _Read(evidence=entry.evidence if entry else None, reading=Unreadable(tick.unavailable))
+        return self._advance(tick, deployment, spec, entry, Arms.of(deployment.name, candidate=view.id, stable=stable))
+
+    def _advance(
+        self, tick: Tick, deployment: Deployment, spec: ModelDeploymentSpec, entry: Entry | None, arms: Arms
+    ) -> "_Read":
+        previous = entry.counters if entry else {}
+        pods = self._cache.family((deployment.namespace, deployment.name)).pods.values()
+        current, missing = counters(
+            tick,
+            namespace=deployment.namespace,
+            spec=spec,
+            known=previous,
+            warm_pods=warm(pods, warmup=spec.rollout.warmup, at=tick.at),
+        )
+        newest, baseline = reading(at=tick.at, previous=previous, current=current, missing=missing, arms=arms)
+        return _Read(
+            evidence=entry.evidence if entry else None, reading=newest, counters=baseline, read_at=tick.at
+        )
+
+    async def _recover(
+        self, key: Key, deployment: Deployment, spec: ModelDeploymentSpec, view: RevisionView
+    ) -> Entry | None:
+        """The entry that a process before this one had when it last wrote; None where it wrote no evidence yet."""
+        evidence = _written(view)
+        if evidence is None:
+            return None
+        past = await self._hub.at(
+            subscription(deployment.namespace, deployment.name, spec), evidence.evaluated_at
+        )
+        if past.unavailable is not None:
+            raise _PastUnknown(past.unavailable)
+        pods = self._cache.family(key).pods.values()
+        found, _ = counters(
+            past,
+            namespace=deployment.namespace,
+            spec=spec,
+            known={},
+            warm_pods=warm(pods, warmup=spec.rollout.warmup, at=evidence.evaluated_at),
+        )
+        entry = Entry(revision=view.id, read_at=evidence.evaluated_at, counters=found, evidence=evidence)
+        self._ledger.put(key, entry)
+        return entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    evidence: CandidateEvidence | None = None
+    reading: Reading | Unreadable | None = None
+    counters: Counters | None = None
+    read_at: datetime | None = None
+
+
+class _PastUnknown(Exception):  # noqa: N818
+    """Prometheus cannot say what the counters were when the written evidence was taken."""
+
+
+def _written(view: RevisionView) -> CandidateEvidence | None:
+    return restored(view.status.evidence, revision=view.id) if view.status.evidence else None
+
+
+def _revisions(family: Family) -> dict[str, RevisionView]:
+    """Revisions by their short digest, each with its Deployment, its Service and its pods."""
+    return {
+        revision.id: RevisionView(
+            id=revision.id,
+            spec=revision.spec,
+            status=revision.status,
+            workload=family.workloads.get(child_name(revision.spec.deployment, revision.id)),
+            service=family.services.get(child_name(revision.spec.deployment, revision.id)),
+            pods=tuple(pod for pod in family.pods.values() if pod.revision == revision.id),
+        )
+        for revision in family.revisions.values()
+    }

@@ -1,0 +1,194 @@
+"""One reconcile: observe, plan, act, write the status once.
+
+The order makes a crash harmless at any point. Actions follow from what is observed, so a plan that was cut short is made
+again; the status is written last, guarded by the resource version that was planned from, so two writers cannot mix; and
+the ledger takes over a reading only together with the evidence that it was planned into, so no request counts twice.
+"""
+
+import logging
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from modelrollout.adapters.clock import Clock
+from modelrollout.adapters.kubernetes import (
+    EVENTS,
+    MODEL_DEPLOYMENTS,
+    MODEL_REVISIONS,
+    ApiError,
+    Forbidden,
+    Invalid,
+    KubernetesApi,
+)
+from modelrollout.api.group import API_VERSION, FIELD_MANAGER, MODEL_DEPLOYMENT
+from modelrollout.api.modeldeployment import ModelDeploymentStatus
+from modelrollout.children import Owner
+from modelrollout.plan import Observation, Plan, plan
+from modelrollout.plan.conditions import broken
+from modelrollout.plan.plan import Notice
+from modelrollout.runtime.act import Actor
+from modelrollout.runtime.cache import Cache
+from modelrollout.runtime.hub import MetricsHub
+from modelrollout.runtime.ledger import Entry, Ledger
+from modelrollout.runtime.observe import Observer, Seen
+from modelrollout.runtime.projections import Deployment
+from modelrollout.runtime.queue import Key
+from modelrollout.runtime.readings import subscription
+from modelrollout.runtime.rollout_gauges import show
+from modelrollout.runtime.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    def __init__(
+        self,
+        *,
+        api: KubernetesApi,
+        cache: Cache,
+        ledger: Ledger,
+        hub: MetricsHub,
+        clock: Clock,
+        telemetry: Telemetry,
+    ) -> None:
+        self._api = api
+        self._cache = cache
+        self._ledger = ledger
+        self._hub = hub
+        self._clock = clock
+        self._telemetry = telemetry
+        self._observer = Observer(cache=cache, ledger=ledger, hub=hub)
+        self._actor = Actor(api=api, cache=cache)
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Seconds until this key should be looked at again, None to wait for an event. Raises ApiError to be retried."""
+        deployment = self._cache.family(key).deployment
+        if deployment is None:
+            self._forget(key)
+            return None
+        if deployment.spec is None:
+            self._forget(key)
+            await self._stall(deployment, reason="InvalidSpec", message=deployment.unreadable or "unreadable")
+            return None
+        seen = await self._observer.observe(key, deployment, deployment.spec)
+        now = self._clock.now()
+        planned = plan(seen.observation, now)
+        self._remember(key, seen, planned)
+        owner = Owner(namespace=deployment.namespace, name=deployment.name, uid=deployment.uid)
+        try:
+            for action in planned.actions:
+                await self._actor.act(action, owner=owner, observation=seen.observation)
+        except (Invalid, Forbidden) as error:
+            # Nothing that a retry could mend: the person who wrote the manifest or the role has to.
+            reason = "InvalidTemplate" if isinstance(error, Invalid) else "Forbidden"
+            await self._stall(deployment, reason=reason, message=error.message)
+            raise
+        await self._write(deployment, planned)
+        show(self._telemetry, deployment, planned)
+        for notice in planned.notices:
+            await self._post(deployment, notice, now)
+        return planned.requeue_after
+
+    def _remember(self, key: Key, seen: Seen, planned: Plan) -> None:
+        observation = seen.observation
+        if planned.wants_readings:
+            self._hub.subscribe(key, subscription(observation.namespace, observation.name, observation.spec))
+        else:
+            self._hub.unsubscribe(key)
+        if planned.evidence is None or not planned.wants_readings:
+            self._ledger.drop(key)
+        elif seen.counters is not None and seen.read_at is not None:
+            revision = planned.evidence.revision
+            entry = Entry(
+                revision=revision, read_at=seen.read_at, counters=seen.counters, evidence=planned.evidence
+            )
+            self._ledger.put(key, entry)
+
+    def _forget(self, key: Key) -> None:
+        self._hub.unsubscribe(key)
+        self._ledger.drop(key)
+        self._telemetry.remove_rollout(*key)
+
+    async def _write(self, deployment: Deployment, planned: Plan) -> None:
+        """Revisions first: evidence may be newer than the stage, but a stage never rests on evidence that is not there."""
+        family = self._cache.family((deployment.namespace, deployment.name))
+        by_id = {revision.id: revision for revision in family.revisions.values()}
+        for id, status in planned.revisions.items():
+            revision = by_id.get(id)
+            if revision is None:
+                continue  # made by a plan whose answer has not come back yet; the next plan writes it
+            body = await self._api.patch_status(
+                MODEL_REVISIONS,
+                namespace=deployment.namespace,
+                name=revision.name,
+                resource_version=revision.resource_version,
+                status=status.model_dump(mode="json", by_alias=True),
+            )
+            self._cache.put(MODEL_REVISIONS, body)
+        await self._write_status(deployment, planned.status)
+
+    async def _write_status(self, deployment: Deployment, status: ModelDeploymentStatus) -> None:
+        if status == deployment.status:
+            return
+        body = await self._api.patch_status(
+            MODEL_DEPLOYMENTS,
+            namespace=deployment.namespace,
+            name=deployment.name,
+            resource_version=deployment.resource_version,
+            status=status.model_dump(mode="json", by_alias=True),
+        )
+        self._cache.put(MODEL_DEPLOYMENTS, body)
+
+    async def _stall(self, deployment: Deployment, *, reason: str, message: str) -> None:
+        now = self._clock.now()
+        conditions = broken(
+            previous=deployment.status.conditions,
+            generation=deployment.generation,
+            now=now,
+            reason=reason,
+            message=message,
+        )
+        status = deployment.status.model_copy(
+            update={"observed_generation": deployment.generation, "conditions": conditions}
+        )
+        if status != deployment.status:
+            await self._write_status(deployment, status)
+            await self._post(deployment, Notice(reason=reason, message=message, warning=True), now)
+
+    async def _post(self, deployment: Deployment, notice: Notice, now: datetime) -> None:
+        """An Event that cannot be posted is logged: it is the copy of a record that the status keeps."""
+        log.info("%s/%s: %s: %s", deployment.namespace, deployment.name, notice.reason, notice.message)
+        try:
+            await self._api.create(EVENTS, event(deployment, notice, now))
+        except ApiError as error:
+            log.warning("%s/%s: event %s was not posted: %s", *_key(deployment), notice.reason, error)
+
+
+def _key(deployment: Deployment) -> Key:
+    return (deployment.namespace, deployment.name)
+
+
+def event(deployment: Deployment, notice: Notice, now: datetime) -> dict[str, Any]:
+    time = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return {
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {
+            "name": f"{deployment.name}.{int(now.timestamp() * 1e6):x}",
+            "namespace": deployment.namespace,
+        },
+        "eventTime": time,
+        "type": "Warning" if notice.warning else "Normal",
+        "reason": notice.reason,
+        "note": notice.message[:1024],
+        "action": "Reconcile",
+        "reportingController": f"{FIELD_MANAGER}.dev/operator",
+        "reportingInstance": FIELD_MANAGER,
+        "regarding": {
+            "apiVersion": API_VERSION,
+            "kind": MODEL_DEPLOYMENT,
+            "namespace": deployment.namespace,
+            "name": deployment.name,
+            "uid": deployment.uid,
+        },
+    }

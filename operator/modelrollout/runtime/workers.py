@@ -1,0 +1,67 @@
+"""Workers: take a key, reconcile it, decide when it comes again. One key is never reconciled twice at once."""
+
+import asyncio
+import logging
+
+from modelrollout.adapters.clock import Clock
+from modelrollout.adapters.kubernetes import ApiError, Conflict, TooManyRequests
+from modelrollout.runtime.queue import Key, WorkQueue
+from modelrollout.runtime.reconcile import Reconciler
+from modelrollout.runtime.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
+
+DEADLINE_SECONDS = 60.0
+"""A reconcile that takes longer is given up and tried again: one that hangs must not hold its worker for ever."""
+
+
+class Workers:
+    def __init__(self, *, queue: WorkQueue, reconciler: Reconciler, clock: Clock, telemetry: Telemetry) -> None:
+        self._queue = queue
+        self._reconciler = reconciler
+        self._clock = clock
+        self._telemetry = telemetry
+
+    async def run(self, count: int) -> None:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(count):
+                group.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            key = await self._queue.get()
+            try:
+                await self.process(key)
+            finally:
+                self._queue.done(key)
+
+    async def process(self, key: Key) -> None:
+        began = self._clock.monotonic()
+        result = "ok"
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                again = await self._reconciler.reconcile(key)
+        except Conflict:
+            # Planned from a state that somebody has changed since; the watch brings the new one, and wakes us.
+            result = "conflict"
+            self._queue.retry(key)
+        except TooManyRequests as error:
+            result = "throttled"
+            self._queue.add_after(key, error.retry_after_seconds)
+        except ApiError as error:
+            result = "error"
+            log.warning("%s/%s: %s; trying again", *key, error)
+            self._queue.retry(key)
+        except TimeoutError:
+            result = "deadline"
+            log.warning("%s/%s: gave up after %g s; trying again", *key, DEADLINE_SECONDS)
+            self._queue.retry(key)
+        except Exception:  # noqa: BLE001  one rollout's fault must not stop the others; it is logged and retried
+            result = "fault"
+            log.exception("%s/%s: could not be reconciled", *key)
+            self._queue.retry(key)
+        else:
+            self._queue.forget(key)
+            if again is not None:
+                self._queue.add_after(key, again)
+        self._telemetry.reconciled(result=result, seconds=self._clock.monotonic() - began)
