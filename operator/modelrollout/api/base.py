@@ -3,6 +3,7 @@ writes them.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, StringConstraints, WithJsonSchema, model_validator
@@ -46,6 +47,18 @@ class ApiType(BaseModel):
     @model_validator(mode="after")
     def _keeps_its_rules(self) -> Self:
         return check(self, type(self)._rules)
+
+
+class ApiObject(ApiType):
+    """A whole object. Metadata stays with the caller, but for the rules of the name."""
+
+    name_rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Self:
+        """From the object as the API server gives it; ValueError, with all messages, when it breaks a rule."""
+        check(body["metadata"]["name"], cls.name_rules)
+        return cls.model_validate({part: body[part] for part in cls.model_fields if part in body})
 
 
 def seconds(duration: str) -> float:

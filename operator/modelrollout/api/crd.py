@@ -14,11 +14,11 @@ from typing import Any
 
 import yaml
 
-from modelrollout.api.base import ApiType
+from modelrollout.api.base import ApiObject
 from modelrollout.api.group import GROUP, MODEL_DEPLOYMENT, MODEL_REVISION, VERSION
-from modelrollout.api.modeldeployment import NAME_RULES, ModelDeployment
+from modelrollout.api.modeldeployment import ModelDeployment
 from modelrollout.api.modelrevision import ModelRevision
-from modelrollout.api.rules import Rule, extended
+from modelrollout.api.rules import extended
 from modelrollout.api.schema import structural, without_defaults
 
 FOLDER = Path("crds")
@@ -44,14 +44,13 @@ class Column:
 
 @dataclass(frozen=True)
 class Resource:
-    """One kind as the API server is told of it. `rules` are those of the whole object, metadata included."""
+    """One kind as the API server is told of it."""
 
     kind: str
     plural: str
     short: str
-    type: type[ApiType]
+    type: type[ApiObject]
     columns: tuple[Column, ...]
-    rules: tuple[Rule, ...] = ()
 
     @property
     def file_name(self) -> str:
@@ -91,7 +90,7 @@ class Resource:
             "spec": parts["spec"],
             "status": without_defaults(parts["status"]),
         }
-        return {**extended(schema, self.rules), "properties": properties}
+        return {**extended(schema, self.type.name_rules), "properties": properties}
 
 
 RESOURCES = (
@@ -100,7 +99,6 @@ RESOURCES = (
         plural="modeldeployments",
         short="mdep",
         type=ModelDeployment,
-        rules=NAME_RULES,
         columns=(
             Column("Stage", ".status.stage", "Where the deployment is; Live when no rollout is under way."),
             Column("Weight", ".status.weight", "Share of the candidate in percent.", type="integer"),

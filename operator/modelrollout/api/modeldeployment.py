@@ -1,19 +1,18 @@
 """ModelDeployment: the model that should be live, how it is served, how it is rolled out."""
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
-from modelrollout.api.base import ApiType
+from modelrollout.api.base import ApiObject, ApiType
 from modelrollout.api.conditions import Condition
 from modelrollout.api.model import Model
 from modelrollout.api.rollout import CanaryStage, Rollout, ShadowStage, SoakStage
 from modelrollout.api.route import Route
-from modelrollout.api.rules import Rule, check, rule
+from modelrollout.api.rules import Rule, rule
 from modelrollout.api.serving import Serving
 
 MAX_NAME_LENGTH = 40
@@ -128,17 +127,11 @@ class ModelDeploymentStatus(ApiType):
     ] = ()
 
 
-class ModelDeployment(ApiType):
+class ModelDeployment(ApiObject):
     """A model that should be live, how it is served, and how new versions of it are rolled out."""
 
-    # Only the parts that the operator reads; metadata stays with the caller, but for the name's own rules.
+    name_rules: ClassVar[tuple[Rule, ...]] = NAME_RULES
     spec: Annotated[ModelDeploymentSpec, Field(description="What people ask for.")]
     status: Annotated[
         ModelDeploymentStatus, Field(description="What the operator sees and does; written by the operator only.")
     ] = ModelDeploymentStatus()
-
-    @classmethod
-    def read(cls, body: Mapping[str, Any]) -> Self:
-        """From the whole object as the API server gives it; ValueError when it breaks a rule."""
-        check(body["metadata"]["name"], NAME_RULES)
-        return cls.model_validate({part: body[part] for part in ("spec", "status") if part in body})

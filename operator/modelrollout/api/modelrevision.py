@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from modelrollout.api.base import ApiType, Preserved
+from modelrollout.api.base import ApiObject, ApiType, Preserved
 from modelrollout.api.model import Model
 from modelrollout.api.route import DnsLabel
 from modelrollout.api.rules import Rule
@@ -157,7 +157,7 @@ class ModelRevisionStatus(ApiType):
     ] = ()
 
 
-class ModelRevision(ApiType):
+class ModelRevision(ApiObject):
     """One version of a model: its content, which never changes, its state and its evidence. Made by the operator."""
 
     spec: Annotated[ModelRevisionSpec, Field(description="The version's content.")]

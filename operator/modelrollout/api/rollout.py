@@ -96,14 +96,27 @@ class Stage(ApiType):
         return sum(value is not None for value in (self.shadow, self.canary, self.soak)) == 1
 
 
+# A rule and not bounds of the schema: the API server compares whole numbers with bounds cut to whole numbers, so that a
+# bound of 0.0001 would let 0 pass.
+ErrorRate = Annotated[
+    float,
+    Field(ge=0, le=1),
+    Rule(
+        cel="self >= 0.0001 && self <= 0.2",
+        message="must be a fraction from 0.0001 to 0.2, such as 0.01 for one rollout in a hundred",
+        holds=lambda rate: 0.0001 <= rate <= 0.2,
+    ),
+]
+
+
 class ErrorRates(ApiType):
     """P(ever rolled back | harmless) and P(ever promoted | harmful throughout), at any number of looks."""
 
     false_rollback: Annotated[
-        float, Field(ge=0.0001, le=0.2, description="Chance that a harmless version is ever rolled back, at most.")
+        ErrorRate, Field(description="Chance that a harmless version is ever rolled back, at most.")
     ] = 0.01
     false_promotion: Annotated[
-        float, Field(ge=0.0001, le=0.2, description="Chance that a harmful version is ever promoted, at most.")
+        ErrorRate, Field(description="Chance that a harmful version is ever promoted, at most.")
     ] = 0.05
 
 

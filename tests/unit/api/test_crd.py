@@ -1,0 +1,117 @@
+"""The CRDs in the repository are what the types say, and what the API server wants of a schema."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from modelrollout.api.crd import main, rendered, stale
+from modelrollout.api.schema import PRESERVE
+
+CRDS = Path(__file__).resolve().parents[3] / "crds"
+FORBIDDEN = {"$ref", "$defs", "anyOf", "oneOf", "allOf", "not", "const", "title", "prefixItems", "patternProperties"}
+LIMITS_OF_TEXT = {"maxLength", "enum", "format"}
+
+Node = dict[str, Any]
+
+
+def nodes(node: Node, path: str) -> Iterator[tuple[str, Node]]:
+    """Every schema in a schema. Below an object that keeps unknown fields only the declared ones are seen."""
+    yield path, node
+    for name, child in node.get("properties", {}).items():
+        yield from nodes(child, f"{path}.{name}")
+    for key in ("items", "additionalProperties"):
+        if isinstance(node.get(key), dict):
+            yield from nodes(node[key], f"{path}[]")
+
+
+def schemas() -> Iterator[tuple[str, Node]]:
+    for text in rendered().values():
+        definition = yaml.safe_load(text)
+        (version,) = definition["spec"]["versions"]
+        root = version["schema"]["openAPIV3Schema"]
+        for part in ("spec", "status"):
+            yield from nodes(root["properties"][part], f"{definition['spec']['names']['kind']}.{part}")
+
+
+NODES = list(schemas())
+
+
+def test_the_files_are_what_the_types_say() -> None:
+    assert stale(CRDS) == [], "run `make crds`"
+
+
+def test_check_tells_an_edited_a_missing_and_a_foreign_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(tmp_path)]) == 0
+    assert main([str(tmp_path), "--check"]) == 0
+    edited = tmp_path / "modeldeployments.yaml"
+    edited.write_text(edited.read_text().replace("maximum: 500", "maximum: 5000"))
+    (tmp_path / "modelrevisions.yaml").unlink()
+    (tmp_path / "other.yaml").write_text("{}")
+    assert stale(tmp_path) == ["modeldeployments.yaml", "modelrevisions.yaml", "other.yaml"]
+    before = edited.read_text()
+    assert main([str(tmp_path), "--check"]) == 1
+    assert edited.read_text() == before
+    message = capsys.readouterr().err
+    assert "run `make crds`" in message
+    assert message.count("\n") == 1
+
+
+def test_every_node_has_one_type_and_nothing_that_a_structural_schema_may_not_have() -> None:
+    assert {path.split(".")[0] for path, _ in NODES} == {"ModelDeployment", "ModelRevision"}
+    wrong = {path: FORBIDDEN & node.keys() for path, node in NODES if FORBIDDEN & node.keys()}
+    assert wrong == {}
+    assert [path for path, node in NODES if not isinstance(node.get("type"), str)] == []
+
+
+def test_lists_maps_and_texts_are_bounded() -> None:
+    for path, node in NODES:
+        match node["type"]:
+            case "array":
+                assert "maxItems" in node, path
+                assert node["x-kubernetes-list-type"] in {"atomic", "map"}, path
+            case "string":
+                assert LIMITS_OF_TEXT & node.keys(), path
+            case "object" if "additionalProperties" in node:
+                assert "maxProperties" in node, path
+
+
+def test_only_the_pod_template_and_stored_gates_keep_unknown_fields() -> None:
+    template = "ModelDeployment.spec.serving.template"
+    assert [path for path, node in NODES if PRESERVE in node] == [
+        template,
+        f"{template}.metadata",
+        f"{template}.spec",
+        f"{template}.spec.containers[]",
+        "ModelRevision.spec.serving.template",
+        "ModelRevision.status.evidence.gates[].state",
+    ]
+
+
+def test_keys_of_list_maps_are_required_in_their_items() -> None:
+    maps = {path: node for path, node in NODES if node.get("x-kubernetes-list-type") == "map"}
+    assert {path.rsplit(".", 1)[1] for path in maps} == {"containers", "gates", "conditions"}
+    for path, node in maps.items():
+        assert set(node["x-kubernetes-list-map-keys"]) <= set(node["items"]["required"]), path
+
+
+def test_bounds_are_whole_numbers() -> None:
+    """The API server compares whole numbers with bounds cut to whole numbers: 0 would pass a minimum of 0.0001."""
+    for path, node in NODES:
+        for bound in ("minimum", "maximum"):
+            assert float(node.get(bound, 0)).is_integer(), path
+        for bound in ("exclusiveMinimum", "exclusiveMaximum"):
+            assert node.get(bound, True) is True, path
+
+
+def test_the_model_and_the_status_have_no_defaults() -> None:
+    """The digest must not depend on the CRD's release, and what the operator left out must stay left out."""
+    parts = ("ModelDeployment.spec.model", "ModelDeployment.status", "ModelRevision")
+    assert [path for path, node in NODES if path.startswith(parts) and "default" in node] == []
+
+
+def test_users_get_an_explanation_of_every_field_that_they_write() -> None:
+    fields = [(path, node) for path, node in NODES if path.startswith("ModelDeployment.spec") and path[-1] != "]"]
+    assert [path for path, node in fields if not node.get("description")] == []
