@@ -10,6 +10,7 @@ import heapq
 import itertools
 import random
 from collections import deque
+from typing import NamedTuple
 
 from modelrollout.adapters.clock import Clock
 
@@ -17,6 +18,15 @@ Key = tuple[str, str]
 """Namespace and name of a ModelDeployment."""
 
 _MAX_DOUBLINGS = 32
+_SLACK = 64  # cancelled appointments that the calendar may hold beside as many as there are real ones
+
+
+class _Appointment(NamedTuple):
+    """Ordered by time, and those of one time by when they were made."""
+
+    at: float
+    number: int
+    key: Key
 
 
 class WorkQueue:
@@ -39,8 +49,8 @@ class WorkQueue:
         self._processing: set[Key] = set()
         self._workers: deque[asyncio.Future[None]] = deque()
         self._failures: dict[Key, int] = {}
-        self._appointments: dict[Key, float] = {}
-        self._calendar: list[tuple[float, int, Key]] = []  # may hold appointments that were moved or cancelled
+        self._appointments: dict[Key, _Appointment] = {}
+        self._calendar: list[_Appointment] = []  # a heap; may hold some that were moved or cancelled
         self._order = itertools.count()
         self._timer: asyncio.Task[None] | None = None
         self._timer_at = 0.0
@@ -64,10 +74,12 @@ class WorkQueue:
             self.add(key)
             return
         at = self._clock.monotonic() + delay_seconds
-        if key in self._appointments and self._appointments[key] <= at:
+        if key in self._appointments and self._appointments[key].at <= at:
             return
-        self._appointments[key] = at
-        heapq.heappush(self._calendar, (at, next(self._order), key))
+        appointment = self._appointments[key] = _Appointment(at, next(self._order), key)
+        heapq.heappush(self._calendar, appointment)
+        if len(self._calendar) > _SLACK + 2 * len(self._appointments):
+            self._calendar = sorted(self._appointments.values())
         self._set_timer()
 
     def cancel_after(self, key: Key) -> None:
@@ -130,7 +142,7 @@ class WorkQueue:
                 return
 
     def _set_timer(self) -> None:
-        at = self._calendar[0][0]
+        at = self._calendar[0].at
         if self._timer is not None and not self._timer.done():
             if self._timer_at <= at:
                 return
@@ -140,11 +152,11 @@ class WorkQueue:
 
     async def _keep_appointments(self) -> None:
         while self._calendar:
-            self._timer_at = self._calendar[0][0]
+            self._timer_at = self._calendar[0].at
             await self._clock.sleep(self._timer_at - self._clock.monotonic())
             now = self._clock.monotonic()
-            while self._calendar and self._calendar[0][0] <= now:
-                at, _, key = heapq.heappop(self._calendar)
-                if self._appointments.get(key) == at:
-                    del self._appointments[key]
-                    self.add(key)
+            while self._calendar and self._calendar[0].at <= now:
+                appointment = heapq.heappop(self._calendar)
+                if self._appointments.get(appointment.key) == appointment:
+                    del self._appointments[appointment.key]
+                    self.add(appointment.key)
