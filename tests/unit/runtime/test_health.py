@@ -99,7 +99,7 @@ def test_a_heart_that_stops() -> None:
 Sample = tuple[str, frozenset[tuple[str, str]]]
 
 
-def named(name: str, **labels: str) -> Sample:
+def named(name: str, /, **labels: str) -> Sample:
     return name, frozenset(labels.items())
 
 
