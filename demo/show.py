@@ -93,8 +93,7 @@ def picture(deployment: dict[str, Any] | None, chapter: Chapter, evidence: Evide
     facts.add_row(
         "users saw", f"{load.ok} answers, {load.failed} failures (by version: {_versions(load) or 'none yet'})"
     )
-    reason = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), {})
-    facts.add_row("operator", Text(f"{reason.get('reason', '')}: {reason.get('message', '')}", style="dim"))
+    facts.add_row("operator", Text(_says(status), style="dim"))
     return Group(facts, _gates(evidence)) if evidence.gates else Group(facts)
 
 
@@ -154,12 +153,14 @@ def follow(chapter: Chapter, load: Load, *, prometheus: str, console: Console) -
 
 
 def _say(console: Console, chapter: Chapter, status: dict[str, Any], seconds: float) -> None:
-    ready = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), {})
-    console.print(
-        f"[dim]{seconds:6.1f} s[/]  {chapter.version}  [cyan]{status['stage']:<8}[/] weight {status.get('weight', 0):3} %"
-        f"  [dim]{ready.get('message', '')}[/]",
-        highlight=False,
-    )
+    where = f"[cyan]{status['stage']:<8}[/] weight {status.get('weight', 0):3} %"
+    console.print(f"[dim]{seconds:6.1f} s[/]  {chapter.version}  {where}  [dim]{_says(status)}[/]", highlight=False)
+
+
+def _says(status: dict[str, Any]) -> str:
+    """Reason and message of the Ready condition."""
+    ready: dict[str, str] = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), {})
+    return f"{ready.get('reason', '')}: {ready.get('message', '')}"
 
 
 def _record(version: str) -> str:
