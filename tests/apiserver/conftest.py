@@ -34,7 +34,7 @@ def server() -> Iterator[apiserver.ApiServer]:
 def admin(server: apiserver.ApiServer) -> Kubectl:
     """An administrator of a server that knows our kinds."""
     kubectl = Kubectl(server.kubectl, server.kubeconfig(), server.folder / "kubectl-cache")
-    kubectl("apply", "--server-side", "-f", CRDS)
+    kubectl("apply", "--server-side", *(f"--filename={CRDS / resource.file_name}" for resource in RESOURCES))
     kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
     _wait_until_published(kubectl)
     return kubectl

@@ -251,7 +251,7 @@ class TestFullStatus:
                 verdict="Insufficient",
                 candidate=counts,
                 stable=counts,
-                harm=float("-inf"),
+                harm=-123.456,
                 safety=-12.345678901234567,
                 bound=0.12345678901234567,
             )

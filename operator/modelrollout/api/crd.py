@@ -141,10 +141,11 @@ def rendered() -> dict[str, str]:
 
 
 def stale(folder: Path) -> list[str]:
-    """Names of the files that are not what the types say."""
+    """Names of the files that are not what the types say, those of kinds that are no more among them."""
     files = {path.name: path.read_text() for path in folder.glob("*.yaml")}
     wanted = rendered()
-    return sorted(name for name in files.keys() | wanted.keys() if files.get(name) != wanted.get(name))
+    generated = {name for name, text in files.items() if text.startswith(_HEADER)}
+    return sorted(name for name in generated | wanted.keys() if files.get(name) != wanted.get(name))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from modelrollout.api.base import ApiObject, ApiType, Preserved
 from modelrollout.api.model import Model
@@ -15,16 +15,8 @@ from modelrollout.api.serving import Port, Server
 MAX_DECISIONS = 20
 MAX_HISTORY = 20
 
-_LN_LEAST = -745.0  # ln of the least positive float
-
-
-def _finite(log: object) -> object:
-    return _LN_LEAST if log == float("-inf") else log
-
 
 ShortText = Annotated[str, StringConstraints(max_length=200)]
-Log = Annotated[float, BeforeValidator(_finite)]
-"""A natural logarithm. JSON knows no infinity, so ln 0 is written as the ln of the least number that is not 0."""
 
 
 class RevisionServing(ApiType):
@@ -88,8 +80,8 @@ class GateRecord(ApiType):
     verdict: Annotated[ShortText, Field(description="Pass, Fail, Insufficient, NoData or Unavailable.")]
     candidate: Annotated[ArmCounts, Field(description="Requests of the candidate.")]
     stable: Annotated[ArmCounts, Field(description="Requests of the stable revision over the same intervals.")]
-    harm: Annotated[Log, Field(description="Evidence that the candidate is worse than tolerated: ln of an e-value.")]
-    safety: Annotated[Log, Field(description="Evidence that it is within promoteWithin: ln of an e-value.")]
+    harm: Annotated[float, Field(description="Evidence that the candidate is worse than tolerated: ln of an e-value.")]
+    safety: Annotated[float, Field(description="Evidence that it is within promoteWithin: ln of an e-value.")]
     bound: Annotated[float, Field(description="Upper bound of the excess, as a fraction of all requests.")]
 
 
@@ -116,10 +108,10 @@ class DecisionRecord(ApiType):
     weight: Annotated[int, Field(ge=0, le=100, description="The candidate's share then, in whole percent.")]
     verdict: Annotated[ShortText | None, Field(description="Verdict of all gates together.")] = None
     gate: Annotated[ShortText | None, Field(description="The gate with the largest part in it.")] = None
-    harm: Annotated[Log | None, Field(description="Joint evidence of harm: ln of the gates' weighted mean.")] = None
-    harm_threshold: Annotated[Log | None, Field(description="What harm must reach for a rollback.")] = None
+    harm: Annotated[float | None, Field(description="Joint evidence of harm: ln of the gates' weighted mean.")] = None
+    harm_threshold: Annotated[float | None, Field(description="What harm must reach for a rollback.")] = None
     safety_threshold: Annotated[
-        Log | None, Field(description="What every gate's safety must reach for a promotion.")
+        float | None, Field(description="What every gate's safety must reach for a promotion.")
     ] = None
     gates: Annotated[tuple[GateRecord, ...], Field(max_length=16, description="Each gate's numbers.")] = ()
 

@@ -43,14 +43,17 @@ def test_the_files_are_what_the_types_say() -> None:
     assert stale(CRDS) == [], "run `make crds`"
 
 
-def test_check_tells_an_edited_a_missing_and_a_foreign_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_tells_an_edited_a_missing_and_a_left_over_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([str(tmp_path)]) == 0
     assert main([str(tmp_path), "--check"]) == 0
     edited = tmp_path / "modeldeployments.yaml"
     edited.write_text(edited.read_text().replace("maximum: 500", "maximum: 5000"))
     (tmp_path / "modelrevisions.yaml").unlink()
-    (tmp_path / "other.yaml").write_text("{}")
-    assert stale(tmp_path) == ["modeldeployments.yaml", "modelrevisions.yaml", "other.yaml"]
+    (tmp_path / "former.yaml").write_text(edited.read_text())
+    (tmp_path / "kustomization.yaml").write_text("resources: []")
+    assert stale(tmp_path) == ["former.yaml", "modeldeployments.yaml", "modelrevisions.yaml"]
     before = edited.read_text()
     assert main([str(tmp_path), "--check"]) == 1
     assert edited.read_text() == before

@@ -28,7 +28,7 @@ GATE = GateRecord(
     candidate=ArmCounts(requests=1000.5, bad=31),
     stable=ArmCounts(requests=9000, bad=9),
     harm=5.25,
-    safety=-math.inf,
+    safety=-700.0,
     bound=0.0625,
 )
 DECISION = DecisionRecord(
@@ -101,13 +101,8 @@ def test_stored_sums_are_kept_letter_by_letter() -> None:
     assert wire["evidence"]["gates"][0]["state"] == {"harm_logs": [-1.5], "n": None}
 
 
-def test_ln_0_is_written_as_a_number() -> None:
-    assert GATE.safety == -745.0
-    assert math.exp(GATE.safety) > 0 >= math.exp(GATE.safety - 1)
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf])
-def test_other_numbers_that_json_does_not_have_are_refused(value: float) -> None:
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_numbers_that_json_does_not_have_are_refused(value: float) -> None:
     with pytest.raises(ValidationError, match="finite number"):
         GateRecord.model_validate(GATE.model_dump() | {"harm": value})
     with pytest.raises(ValidationError, match="finite number"):
