@@ -13,6 +13,7 @@ from modelrollout.evidence import (
     GatePolicy,
     Interval,
     discard_pending,
+    harm,
     log_harm,
     log_safety,
     start,
@@ -68,6 +69,16 @@ def test_a_first_interval_of_one_bad_request_each() -> None:
     evidence = update(start(planned_intervals=10), LIMIT, Interval(candidate=Counts(1, 1), stable=Counts()))
     mean = sum(bet / (1 + 0.05 * (bet - 1)) for bet in (1.15, 1.4, 2, 3, 5, 10, 30)) / 7
     assert math.exp(log_harm(evidence)) == pytest.approx(0.5 + 0.5 * mean)
+
+
+def test_the_guess_was_fixed_before_the_interval() -> None:
+    """A guess that peeked at the interval would not be a bet."""
+    first = Interval(candidate=Counts(100, 1), stable=Counts(900, 9))
+    evidence = update(start(planned_intervals=1, history=Counts(1000, 20)), ERRORS, first)
+    later = update(evidence, ERRORS, NORMAL)
+    for bet, before, after in zip(harm.BETS, evidence.harm_logs, later.harm_logs, strict=True):
+        gain = harm.log_factor(bet, ratio=1.1, tolerate=0.001, guess=harm.guess_rate(Counts(1900, 29)), interval=NORMAL)
+        assert after - before == pytest.approx(gain)
 
 
 def test_an_empty_interval_changes_nothing() -> None:
