@@ -1,5 +1,69 @@
-"""Command line; completed below."""
+"""The command line: ``python -m cluster VERB``."""
+
+from __future__ import annotations
+
+import argparse
 import sys
-from cluster import inside, settings
-if sys.argv[1] == "exec":
-    inside.execute(settings.load(), sys.argv[3:])
+from pathlib import Path
+
+from cluster import binaries, images, inside, settings
+from cluster.down import down
+from cluster.errors import ClusterError
+from cluster.progress import say
+from cluster.settings import Settings
+from cluster.status import status
+from cluster.up import up
+
+
+def main() -> int:
+    """Runs a verb; every expected failure is one sentence and exit code 1."""
+    arguments = _parser().parse_args()
+    try:
+        return _run(arguments, settings.load())
+    except ClusterError as error:
+        say(f"Error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("Interrupted; the same command goes on where this one stopped.")
+        return 130
+
+
+def _run(arguments: argparse.Namespace, chosen: Settings) -> int:
+    match arguments.verb:
+        case "up":
+            up(chosen)
+        case "down":
+            down(chosen, with_cache=arguments.cache)
+        case "exec":
+            inside.execute(chosen, arguments.command)
+        case "image":
+            print(images.build(chosen, arguments.name, Path(arguments.folder), base=arguments.base))
+        case "binaries":
+            for path in binaries.ensure(chosen, *binaries.API_SERVER_PROGRAMS).values():
+                print(path)
+        case "status":
+            text, ready = status(chosen)
+            print(text)
+            return 0 if ready else 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m cluster", description="A throw-away Kubernetes cluster.")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    verbs.add_parser("up", help="make the cluster, or complete a half-made one")
+    removal = verbs.add_parser("down", help="remove the cluster")
+    removal.add_argument("--cache", action="store_true", help="remove what is slow to make, too")
+    run = verbs.add_parser("exec", help="run a command where the cluster is reachable")
+    run.add_argument("command", nargs="+", metavar="COMMAND", help="after --, the command and its arguments")
+    image = verbs.add_parser("image", help="build an image and load it into the node; prints its tag")
+    image.add_argument("name", metavar="NAME")
+    image.add_argument("folder", metavar="DIR", help="the folder with the Dockerfile")
+    image.add_argument("--base", choices=sorted(images.PUBLIC_BASES), default="python")
+    verbs.add_parser("binaries", help="build etcd, kube-apiserver and kubectl for cluster.apiserver")
+    verbs.add_parser("status", help="say what runs and where")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -19,7 +19,7 @@ CONTOUR_FOLDER = SOURCE / "contour"
 READY_SECONDS = 180
 PUBLIC_CONTOUR = "ghcr.io/projectcontour/contour"
 PUBLIC_ENVOY = "envoyproxy/envoy"
-PUBLIC_PROMETHEUS = "prom/prometheus:v2.42.0"
+PUBLIC_PROMETHEUS = "prom/prometheus"
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,16 @@ class Images:
     prometheus: str
 
     @classmethod
-    def built(cls, settings: Settings) -> Images:
+    def built(cls) -> Images:
         """Those that the node image carries."""
-        return cls(components.contour_tag(), components.envoy_tag(), components.prometheus_tag(settings))
+        return cls(components.contour_tag(), components.envoy_tag(), components.prometheus_tag())
 
     @classmethod
     def public(cls) -> Images:
         """The same programs from image registries."""
         contour = binaries.version(binaries.CONTOUR, folder=CONTOUR_FOLDER)
-        return cls(f"{PUBLIC_CONTOUR}:v{contour}", f"{PUBLIC_ENVOY}:v{components.ENVOY_VERSION}", PUBLIC_PROMETHEUS)
+        prometheus = f"{PUBLIC_PROMETHEUS}:v{components.prometheus_version()}"
+        return cls(f"{PUBLIC_CONTOUR}:v{contour}", f"{PUBLIC_ENVOY}:v{components.ENVOY_VERSION}", prometheus)
 
 
 def install(settings: Settings, images: Images) -> None:
@@ -51,8 +52,24 @@ def install(settings: Settings, images: Images) -> None:
         _kubectl(settings, "wait", "--for=condition=Established", "--timeout=60s", f"--filename={definitions}")
         _kubectl(settings, "apply", "--server-side", "--force-conflicts", "--filename=-", feed=_manifests(images))
         for namespace, name in (("gateways", "gateway"), ("monitoring", "prometheus"), ("kube-system", "coredns")):
-            _kubectl(settings, f"--namespace={namespace}", "rollout", "status", f"deployment/{name}", f"--timeout={READY_SECONDS}s")
-        _kubectl(settings, "--namespace=gateways", "wait", "--for=condition=Programmed", "--timeout=60s", "gateway/public")
+            _kubectl(
+                settings,
+                f"--namespace={namespace}",
+                "rollout",
+                "status",
+                f"deployment/{name}",
+                f"--timeout={READY_SECONDS}s",
+            )
+        _kubectl(
+            settings, "--namespace=gateways", "wait", "--for=condition=Programmed", "--timeout=60s", "gateway/public"
+        )
+    _record(settings).write_text(_version())
+
+
+def current(settings: Settings) -> bool:
+    """Whether what runs is what the manifests of this checkout say, and is ready."""
+    record = _record(settings)
+    return record.exists() and record.read_text() == _version() and ready(settings)
 
 
 def ready(settings: Settings) -> bool:
@@ -60,10 +77,20 @@ def ready(settings: Settings) -> bool:
     query = "jsonpath={range .items[*]}{.metadata.name}={.status.readyReplicas} {end}"
     ask = (kind.kubectl(settings), "get", "deployments", "--all-namespaces", "-o", query, "--request-timeout=3s")
     try:
-        text = process.run(*inside.command(settings, *ask), what="Asking for deployments", env=inside.environment(settings))
+        text = process.run(
+            *inside.command(settings, *ask), what="Asking for deployments", env=inside.environment(settings)
+        )
     except ClusterError:
         return False
     return {"gateway=1", "prometheus=1"} <= set(text.split())
+
+
+def _record(settings: Settings) -> Path:
+    return settings.state / "addons"
+
+
+def _version() -> str:
+    return cache.digest(MANIFESTS, Path(__file__))
 
 
 def _manifests(images: Images) -> str:
@@ -82,11 +109,13 @@ def _manifests(images: Images) -> str:
 
 
 def _definitions(settings: Settings) -> Path:
-    """The custom resources of the Gateway API and of Contour, which insists on its own ones even where nobody uses them."""
+    """The definitions of the Gateway API, and of Contour, which insists on its own even where nobody uses them."""
     version = binaries.version(binaries.GATEWAY_API, folder=CONTOUR_FOLDER)
     contour = binaries.version(binaries.CONTOUR, folder=CONTOUR_FOLDER)
     what = "copying the Gateway API's definitions"
-    return cache.piece(settings.cache, "gateway-api", f"{version}-contour-{contour}", what=what, build=_copy_definitions)
+    return cache.piece(
+        settings.cache, "gateway-api", f"{version}-contour-{contour}", what=what, build=_copy_definitions
+    )
 
 
 def _copy_definitions(into: Path) -> None:

@@ -1,7 +1,7 @@
-"""A bare etcd and kube-apiserver, for tests of what the API server itself decides: schemas, CEL, admission, RBAC, ownership.
+"""A bare etcd and kube-apiserver, for tests of what the API server itself decides: schemas, CEL, admission, RBAC.
 
-It starts in seconds on loopback, needs no engine and no root, and everything of it is in one temporary folder. There is no
-controller: nothing makes pods, removes a namespace's contents or collects garbage.
+It starts in seconds on loopback, needs no engine and no root, and everything of it is in one temporary folder. There
+is no controller: nothing makes pods, removes a namespace's contents or collects garbage.
 
     with apiserver.running(users={"alice": ("team-a",)}) as server:
         subprocess.run([server.kubectl, "--kubeconfig", server.kubeconfig("alice"), "get", "pods"])
@@ -24,15 +24,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cluster import binaries, lock, settings
+from cluster import binaries, settings
 from cluster.errors import ClusterError
 from cluster.process import require, run
 
 ADMIN = "admin"
 START_SECONDS = 60.0
 STOP_SECONDS = 5.0
-# The endpoint of the Service "kubernetes". The server insists on one that is not loopback and never connects to it; this one is
-# reserved for documentation (RFC 5737), so nothing else can be behind it.
+# The endpoint of the Service "kubernetes". The server insists on one that is not loopback and never connects to it;
+# this one is reserved for documentation (RFC 5737), so nothing else can be behind it.
 ADVERTISED_ADDRESS = "192.0.2.1"
 
 
@@ -69,8 +69,7 @@ def running(
 ) -> Iterator[ApiServer]:
     """A server with an ``admin`` in ``system:masters`` and the given users, each with the groups named for it."""
     chosen = chosen or settings.load()
-    with lock.exclusive(chosen.cache):
-        programs = binaries.ensure(chosen, *binaries.API_SERVER_PROGRAMS)
+    programs = binaries.ensure(chosen, *binaries.API_SERVER_PROGRAMS)
     groups = {ADMIN: ("system:masters",), **(users or {})}
     tokens = {user: secrets.token_hex(16) for user in groups}
     with ExitStack() as stack:

@@ -1,7 +1,7 @@
 """Writes container images as archives that both ``docker load`` and ``ctr images import`` read.
 
-The images of a cluster are a program each, so no engine is needed to make them, and layers that several images share are stored
-and imported once.
+The images of a cluster are a program each, so no engine is needed to make them, and layers that several images share
+are stored and imported once.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 EPOCH = "1970-01-01T00:00:00Z"
 BLOCK_BYTES = 1 << 20
+SEARCH_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True)

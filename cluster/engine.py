@@ -1,7 +1,7 @@
 """A private Docker engine, for machines that have none.
 
-It is Debian's, unpacked into the cache and started by us: own socket, own data folder, own mount and network namespaces, and no
-part in the machine's services. Images and build results stay in the cache between runs.
+It is Debian's, unpacked into the cache and started by us: own socket, own data folder, own mount and network
+namespaces, and no part in the machine's services. Images and build results stay in the cache between runs.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def start(settings: Settings) -> None:
         (settings.runtime / "dockerd.pid").unlink(missing_ok=True)
         config = _write_config(settings, programs)
         log = settings.state / "dockerd.log"
-        command = (
+        command: tuple[str | Path, ...] = (
             *namespace.enter(settings),
             *("unshare", "--mount", "--propagation", "slave", "--"),
             *(programs / "usr/sbin/dockerd", f"--config-file={config}", "--oom-score-adjust=0"),

@@ -1,4 +1,4 @@
-"""Makes and removes the kind cluster itself: one node, with the gateway's and Prometheus' ports published on 127.0.0.1."""
+"""Makes and removes the kind cluster itself: one node, with two ports published on 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -25,10 +25,20 @@ def running(settings: Settings) -> bool:
 def create(settings: Settings, *, image: str | None) -> None:
     """Makes the cluster anew; ``image`` is the node's, or None for kind's own."""
     delete(settings)
+    (settings.state / "addons").unlink(missing_ok=True)
     settings.state.mkdir(parents=True, exist_ok=True)
     config = settings.state / "kind.yaml"
     config.write_text(json.dumps(_config(settings, private=image is not None), indent=2))
-    options = ["--name", settings.name, "--config", config, "--kubeconfig", settings.kubeconfig, "--wait", f"{READY_SECONDS}s"]
+    options: list[str | Path] = [
+        "--name",
+        settings.name,
+        "--config",
+        config,
+        "--kubeconfig",
+        settings.kubeconfig,
+        "--wait",
+        f"{READY_SECONDS}s",
+    ]
     if image is not None:
         options += ["--image", image]
     with step("creating the kind cluster"):
@@ -38,7 +48,16 @@ def create(settings: Settings, *, image: str | None) -> None:
 
 def delete(settings: Settings) -> None:
     """Removes the cluster if there is one, whole or half made."""
-    _kind(settings, "delete", "cluster", "--name", settings.name, "--kubeconfig", settings.kubeconfig, what="Deleting the cluster")
+    _kind(
+        settings,
+        "delete",
+        "cluster",
+        "--name",
+        settings.name,
+        "--kubeconfig",
+        settings.kubeconfig,
+        what="Deleting the cluster",
+    )
     settings.kubeconfig.unlink(missing_ok=True)
 
 
@@ -73,7 +92,8 @@ def _config(settings: Settings, *, private: bool) -> dict[str, object]:
                 "role": "control-plane",
                 "kubeadmConfigPatches": [json.dumps(patch) for patch in patches],
                 "extraPortMappings": [
-                    {"containerPort": inner, "hostPort": outer, "listenAddress": "127.0.0.1"} for inner, outer in ports.items()
+                    {"containerPort": inner, "hostPort": outer, "listenAddress": "127.0.0.1"}
+                    for inner, outer in ports.items()
                 ],
             }
         ],

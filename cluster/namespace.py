@@ -1,7 +1,7 @@
 """The network namespace that hides a private engine from the machine.
 
-The engine changes packet filters, bridges and forwarding. In a namespace of its own these are nobody else's, they vanish with it,
-and the ports that containers publish on its 127.0.0.1 cannot collide with the machine's.
+The engine changes packet filters, bridges and forwarding. In a namespace of its own these are nobody else's, they
+vanish with it, and the ports that containers publish on its 127.0.0.1 cannot collide with the machine's.
 """
 
 from __future__ import annotations

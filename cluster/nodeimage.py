@@ -1,4 +1,4 @@
-"""Builds the image of a kind node, where kind's own cannot be pulled: Debian, Kubernetes and every image that the node will run.
+"""Builds the image of a kind node, where kind's own cannot be pulled: Debian, Kubernetes and the images that it runs.
 
 The images are put into the node's containerd at build time, so that a new cluster waits for no import.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from pathlib import Path
 
 from cluster import archive, binaries, cache, components, engine, process, rootfs
@@ -25,20 +24,25 @@ def ensure(settings: Settings) -> str:
     """The tag of the node image, which is in the private engine afterwards."""
     wanted = components.all_of(settings)
     base = rootfs.ensure(settings, rootfs.NODE)
-    parts = [*(f"{part.tag} {part.program}" for part in wanted), base.digest, NODE, Path(__file__), Path(archive.__file__)]
+    parts: list[str | Path] = [
+        *(f"{part.tag} {part.program}" for part in wanted),
+        base.digest,
+        NODE,
+        Path(__file__),
+        Path(archive.__file__),
+    ]
     version = f"v{binaries.version(binaries.KUBERNETES)}"
     tag = f"{REPOSITORY}:{version}-{cache.digest(*parts)}"
     client = (engine.docker(settings), "--host", engine.socket(settings))
     if process.succeeds(*client, "image", "inspect", tag):
         return tag
     cache.require_space(settings.cache, gib=6)
-    with step("building the node image"), tempfile.TemporaryDirectory(dir=settings.cache, prefix=cache.TEMPORARY_PREFIX) as name:
-        folder = Path(name)
+    with step("building the node image"), cache.scratch(settings.cache) as folder:
         images = _preload(settings, components.write(settings, wanted, folder), folder)
         programs = archive.layer(folder / "programs.tar", _entries(settings, version=version))
         config = {
             "Entrypoint": ["/usr/local/bin/entrypoint", "/sbin/init"],
-            "Env": ["container=docker", components.SEARCH_PATH],
+            "Env": ["container=docker", archive.SEARCH_PATH],
             "StopSignal": "SIGRTMIN+3",
         }
         archive.write(folder / "node.tar", [Image(tag, [base, programs, images], config)])
@@ -53,7 +57,10 @@ def _entries(settings: Settings, *, version: str) -> list[Entry]:
     return [
         *(Entry(f"/usr/bin/{name}", source=path) for name, path in programs.items()),
         *(Entry(f"/usr/local/bin/{name}", source=NODE / name) for name in ("entrypoint", "prepare-kubelet")),
-        *(Entry(f"/etc/systemd/system/{name}.service", source=NODE / f"{name}.service", mode=0o644) for name in SERVICES),
+        *(
+            Entry(f"/etc/systemd/system/{name}.service", source=NODE / f"{name}.service", mode=0o644)
+            for name in SERVICES
+        ),
         *(Entry(f"{wants}/{name}.service", link=f"/etc/systemd/system/{name}.service") for name in SERVICES),
         Entry("/etc/containerd/config.toml", content=containerd.encode(), mode=0o644),
         Entry("/etc/containerd/base.json", content=_container_defaults(settings), mode=0o644),
@@ -62,7 +69,6 @@ def _entries(settings: Settings, *, version: str) -> list[Entry]:
         Entry("/kind/version", content=version.encode(), mode=0o644),
         Entry("/kind/manifests/default-storage.yaml", source=NODE / "default-storage.yaml", mode=0o644),
     ]
-
 
 
 def _container_defaults(settings: Settings) -> bytes:
@@ -78,13 +84,25 @@ def _preload(settings: Settings, images: Path, folder: Path) -> Layer:
     programs = engine.folder(settings) / "usr/bin"
     root, socket, config = folder / "containerd", folder / "containerd.sock", folder / "containerd.toml"
     config.write_text('version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n')
-    command = (programs / "containerd", "--config", config, "--root", root, "--state", folder / "state", "--address", socket)
+    command = (
+        programs / "containerd",
+        "--config",
+        config,
+        "--root",
+        root,
+        "--state",
+        folder / "state",
+        "--address",
+        socket,
+    )
     child = process.start(command, log=folder / "containerd.log")
     try:
         ctr = (programs / "ctr", "--address", socket, "--namespace", "k8s.io")
-        ready = [*ctr, "version"]
+        ready: list[str | Path] = [*ctr, "version"]
         process.wait_for(
-            lambda: process.succeeds(*ready), what="The start of a containerd that imports images", seconds=CONTAINERD_SECONDS
+            lambda: process.succeeds(*ready),
+            what="The start of a containerd that imports images",
+            seconds=CONTAINERD_SECONDS,
         )
         process.run(*ctr, "images", "import", "--no-unpack", images, what="Importing the images of the node")
     finally:

@@ -1,7 +1,7 @@
 """Installs and unpacks Debian packages, on machines that have no engine of their own.
 
-The engine is unpacked into the cache instead of installed: nothing of it is started by an init script, nothing of it stays on the
-machine after ``down --cache``, and an engine that the person installs later meets no rival.
+The engine is unpacked into the cache instead of installed: nothing of it is started by an init script, nothing of it
+stays on the machine after ``down --cache``, and an engine that the person installs later meets no rival.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def install_tools() -> None:
     """Installs those of ``TOOLS`` that the machine lacks."""
     require(
         "apt-get",
-        remedy="this machine has no working Docker engine with access to an image registry, and without one the cluster "
-        "is built from Debian packages. Install Docker, or use Debian 12 or Ubuntu.",
+        remedy="without a Docker engine that reaches an image registry, the cluster is built from Debian packages; "
+        "install Docker, or use Debian 12.",
     )
     missing = [name for name in TOOLS if not _is_installed(name)]
     if not missing:
@@ -80,9 +80,8 @@ def unpack(names: tuple[str, ...], into: Path) -> None:
 
 
 def _is_installed(name: str) -> bool:
-    return succeeds("dpkg-query", "--show", "--showformat=${db:Status-Status}", name) and "installed" == run(
-        "dpkg-query", "--show", "--showformat=${db:Status-Status}", name, what="dpkg-query"
-    )
+    query = ("dpkg-query", "--show", "--showformat=${db:Status-Status}", name)
+    return succeeds(*query) and run(*query, what=f"Looking up {name}") == "installed"
 
 
 def _refresh() -> None:

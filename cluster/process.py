@@ -1,7 +1,7 @@
 """Runs other programs and ends the ones that we started.
 
-A failed program becomes one sentence with the end of its output; a process is known by its id and its start time, so that an id
-which the kernel gave to somebody else meanwhile is never signalled.
+A failed program becomes one sentence with the end of its output; a process is known by its id and its start time, so
+that an id which the kernel gave to somebody else meanwhile is never signalled.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from cluster.errors import ClusterError
 
@@ -36,11 +36,10 @@ def run(
     """
     words = [str(word) for word in command]
     text = feed.encode() if isinstance(feed, str) else feed
-    stream = {"input": text} if isinstance(text, bytes) else {"stdin": text if text is not None else subprocess.DEVNULL}
+    source = {"input": text} if isinstance(text, bytes) else {"stdin": text or subprocess.DEVNULL}
+    options: dict[str, Any] = {"cwd": cwd, "env": {**os.environ, **(env or {})}, "timeout": timeout, **source}
     try:
-        done = subprocess.run(  # type: ignore[call-overload]
-            words, cwd=cwd, env={**os.environ, **(env or {})}, capture_output=True, timeout=timeout, check=False, **stream
-        )
+        done = subprocess.run(words, capture_output=True, check=False, **options)
     except FileNotFoundError as error:
         raise ClusterError(f"{what} needs the program {words[0]!r}, which is not installed.") from error
     except subprocess.TimeoutExpired as error:
@@ -124,15 +123,13 @@ def start(command: Sequence[str | Path], *, log: Path, env: Mapping[str, str] | 
         )
 
 
-def wait_for(question: object, *, what: str, seconds: float, interval: float = 0.1) -> None:
+def wait_for(question: Callable[[], bool], *, what: str, seconds: float, interval: float = 0.1) -> None:
     """Asks ``question()`` until it says yes; a :class:`ClusterError` after ``seconds``."""
-    assert callable(question)
     if not _wait(question, seconds=seconds, interval=interval):
         raise ClusterError(f"{what} did not happen within {seconds:.0f} s.")
 
 
-def _wait(question: object, *, seconds: float, interval: float = 0.1) -> bool:
-    assert callable(question)
+def _wait(question: Callable[[], bool], *, seconds: float, interval: float = 0.1) -> bool:
     deadline = time.monotonic() + seconds
     while not question():
         if time.monotonic() > deadline:
@@ -142,7 +139,7 @@ def _wait(question: object, *, seconds: float, interval: float = 0.1) -> bool:
 
 
 def _start_time(pid: int) -> int | None:
-    """Field 22 of ``/proc/PID/stat``; the name in field 2 may hold spaces, hence the split after its bracket. Zombies count as ended."""
+    """Field 22 of ``/proc/PID/stat``, counted after the name, which may hold spaces. A zombie counts as ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):

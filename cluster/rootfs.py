@@ -15,7 +15,13 @@ from cluster.settings import Settings
 
 SUITE = "bookworm"
 # Documentation and translations, which no container shows to anybody; licences are kept.
-EXCLUDED = ("/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/doc/*/*", "/usr/share/lintian/*")
+EXCLUDED = (
+    "/usr/share/man/*",
+    "/usr/share/info/*",
+    "/usr/share/locale/*",
+    "/usr/share/doc/*/*",
+    "/usr/share/lintian/*",
+)
 USER_ID = 65532
 
 
@@ -28,7 +34,7 @@ class Rootfs:
     hooks: tuple[str, ...] = ()
 
 
-ADD_USER = f"chroot \"$1\" useradd --uid {USER_ID} --user-group --create-home nonroot"
+ADD_USER = f'chroot "$1" useradd --uid {USER_ID} --user-group --create-home nonroot'
 BASE = Rootfs(
     name="debian",
     # kube-proxy programs the kernel through iptables and kmod; the gateway and Prometheus need only the C library.

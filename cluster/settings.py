@@ -1,7 +1,7 @@
 """Where things are kept and what they are called.
 
-Everything that survives a reboot is under one cache folder, so that ``rm -r`` of it is a complete clean-up; sockets and process
-ids are under ``/run`` because they mean nothing after a reboot.
+Everything that survives a reboot is under one cache folder, so that ``rm -r`` of it is a complete clean-up; sockets
+and process ids are under ``/run`` because they mean nothing after a reboot.
 """
 
 from __future__ import annotations

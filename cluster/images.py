@@ -1,0 +1,128 @@
+"""Builds images from ordinary Dockerfiles and hands them to the cluster's node.
+
+A Dockerfile begins with ``ARG BASE`` and ``FROM ${BASE}``: the base is the public image, or one of ours where none
+can be pulled. A build needs no network, because the Python packages of a ``requirements.lock`` come along in the
+context as ``wheels/``. An image is named by the digest of all that went into it, so an unchanged one is neither built
+nor loaded again, and a changed one gets new pods.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from cluster import archive, cache, engine, inside, lock, process, python_packages, rootfs, way
+from cluster.archive import Image
+from cluster.errors import ClusterError
+from cluster.progress import step
+from cluster.settings import Settings
+
+REPOSITORY = "modelrollout"
+LOCK_FILE = "requirements.lock"
+PUBLIC_BASES = {"python": "python:3.11-slim-bookworm", "debian": "debian:bookworm-slim"}
+OWN_BASES = {"python": rootfs.PYTHON, "debian": rootfs.BASE}
+# Also given to every image, for manifests that are written by hand.
+MOVING_TAG = "dev"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What is sent to the engine: the files of a folder, and wheels."""
+
+    folder: Path
+    wheels: Path | None
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Names within the context and the files behind them; hidden files and Python's caches stay out."""
+        for path in sorted(self.folder.rglob("*")):
+            name = path.relative_to(self.folder)
+            if path.is_file() and not any(part.startswith(".") or part == "__pycache__" for part in name.parts):
+                yield str(name), path
+        for path in sorted(self.wheels.iterdir()) if self.wheels else []:
+            yield f"wheels/{path.name}", path
+
+    def digest(self) -> str:
+        """Wheels count by name: their folder's name is the digest of the lock file, which holds their hashes."""
+        parts: list[str | Path] = []
+        for name, path in self.files():
+            parts += [name] if name.startswith("wheels/") else [name, path]
+        return cache.digest(*parts)
+
+    def send(self, stream: IO[bytes]) -> None:
+        with tarfile.open(fileobj=stream, mode="w|") as tar:
+            for name, path in self.files():
+                tar.add(path, arcname=name)
+
+
+def build(settings: Settings, name: str, folder: Path, *, base: str = "python") -> str:
+    """Builds ``modelrollout/NAME`` from a folder, loads it into the node, and returns its tag."""
+    if base not in PUBLIC_BASES:
+        raise ClusterError(f"There is no base {base!r}: use one of {', '.join(PUBLIC_BASES)}.")
+    if not (folder / "Dockerfile").is_file():
+        raise ClusterError(f"{folder} has no Dockerfile.")
+    with lock.exclusive(settings.cache):
+        private = way.is_private(settings)
+        if private:
+            engine.start(settings)
+        locked = folder / LOCK_FILE
+        context = Context(folder, python_packages.wheelhouse(settings, locked) if locked.exists() else None)
+        parent = ensure_base(settings, OWN_BASES[base]) if private else PUBLIC_BASES[base]
+        tag = f"{REPOSITORY}/{name}:{cache.digest(context.digest(), parent)}"
+        if not _in_engine(settings, tag):
+            with step(f"building the image {tag}"):
+                _build(settings, tag, context, parent=parent)
+        _load(settings, tag)
+    return tag
+
+
+def ensure_base(settings: Settings, base: rootfs.Rootfs) -> str:
+    """The tag of one of our own base images, which is in the private engine afterwards."""
+    layer = rootfs.ensure(settings, base)
+    tag = f"{REPOSITORY}/base-{base.name}:{layer.path.parent.name.rpartition('-')[2]}"
+    if not _in_engine(settings, tag):
+        with step(f"loading the base image {tag}"), cache.scratch(settings.cache) as scratch:
+            config = {"Env": [archive.SEARCH_PATH, "LANG=C.UTF-8"], "Cmd": ["/bin/sh"]}
+            archive.write(scratch / "base.tar", [Image(tag, [layer], config)])
+            _docker(settings, "load", "--input", scratch / "base.tar", what="Loading a base image")
+    return tag
+
+
+def _build(settings: Settings, tag: str, context: Context, *, parent: str) -> None:
+    moving = f"{tag.rpartition(':')[0]}:{MOVING_TAG}"
+    options = ("--build-arg", f"BASE={parent}", "--tag", tag, "--tag", moving, "--force-rm", "-")
+    with cache.scratch(settings.cache) as scratch:
+        with (scratch / "context.tar").open("wb") as stream:
+            context.send(stream)
+        with (scratch / "context.tar").open("rb") as stream:
+            _docker(settings, "build", *options, what=f"Building {tag}", feed=stream)
+
+
+def _load(settings: Settings, tag: str) -> None:
+    """Streams the image into the node's containerd, unless it is there or there is no node yet."""
+    node = (engine.docker(settings), "exec", "--interactive", settings.node, "ctr", "--namespace=k8s.io", "images")
+    environment = inside.environment(settings)
+    try:
+        present = process.run(*node, "ls", "--quiet", what="Asking the node for its images", env=environment).split()
+    except ClusterError as error:
+        raise ClusterError(
+            f"{tag} is built, but there is no cluster to load it into: run python -m cluster up."
+        ) from error
+    if f"docker.io/{tag}" in present:
+        return
+    moving = f"{tag.rpartition(':')[0]}:{MOVING_TAG}"
+    with step(f"loading {tag} into the node"), cache.scratch(settings.cache) as scratch:
+        exported = scratch / "image.tar"
+        _docker(settings, "save", "--output", exported, tag, moving, what=f"Exporting {tag}")
+        with exported.open("rb") as stream:
+            process.run(*node, "import", "-", what=f"Loading {tag} into the node", env=environment, feed=stream)
+
+
+def _in_engine(settings: Settings, tag: str) -> bool:
+    return process.succeeds(engine.docker(settings), "image", "inspect", tag, env=inside.environment(settings))
+
+
+def _docker(settings: Settings, *arguments: str | Path, what: str, feed: IO[bytes] | None = None) -> str:
+    return process.run(engine.docker(settings), *arguments, what=what, env=inside.environment(settings), feed=feed)
