@@ -139,7 +139,7 @@ class PrometheusSource:
         loop = asyncio.get_running_loop()
         try:
             asked = loop.run_in_executor(self._executor, self._ask, query, at)
-            return _vector(await asyncio.wait_for(asked, self._patience_seconds))
+            return await asyncio.wait_for(asked, self._patience_seconds)
         except TimeoutError as error:
             raise PrometheusUnavailable(f"no answer within {self._patience_seconds:g} s") from error
         except requests.Timeout as error:
@@ -149,10 +149,10 @@ class PrometheusSource:
         except (LookupError, TypeError, ValueError) as error:
             raise PrometheusUnavailable(_short(f"the answer cannot be read: {error!r}")) from error
 
-    def _ask(self, query: str, at: datetime) -> Any:
+    def _ask(self, query: str, at: datetime) -> tuple[Series, ...]:
         """Runs in a thread of the pool."""
         parameters = {"time": f"{at.timestamp():.3f}", "timeout": f"{self._timeout[1]:g}s"}
-        return self._client().custom_query(query, params=parameters, timeout=self._timeout)
+        return _vector(self._client().custom_query(query, params=parameters, timeout=self._timeout))
 
     def _client(self) -> PrometheusConnect:
         client = getattr(self._of_thread, "client", None)

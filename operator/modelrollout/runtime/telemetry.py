@@ -7,7 +7,7 @@ which also makes setting and removing all of them one step.
 
 | metric | type | labels | meaning |
 |---|---|---|---|
-| `modelrollout_reconcile_total` | counter | `result`: success, error, conflict | looks at one ModelDeployment |
+| `modelrollout_reconcile_total` | counter | `result`: ok, or what went wrong | looks at one ModelDeployment |
 | `modelrollout_reconcile_duration_seconds` | histogram | | how long one look took |
 | `modelrollout_queue_depth` | gauge | | ModelDeployments that are due and not being looked at |
 | `modelrollout_api_requests_total` | counter | `verb`, `resource`, `code` | requests to the API server; 0: no answer |

@@ -150,7 +150,7 @@ async def test_a_rollout_is_told_while_it_is_under_way_and_no_longer(pages: Page
 
 
 async def test_what_the_process_did(pages: Pages, telemetry: Telemetry) -> None:
-    telemetry.reconciled(result="success", seconds=0.2)
+    telemetry.reconciled(result="ok", seconds=0.2)
     telemetry.api_request("apply", "deployments", "200")
     telemetry.api_request("apply", "deployments", "200")
     telemetry.prometheus_query("unavailable")
@@ -158,7 +158,7 @@ async def test_what_the_process_did(pages: Pages, telemetry: Telemetry) -> None:
     telemetry.lead(True)
     telemetry.watch_queue(lambda: 7)
     found = samples((await pages.get("/metrics"))[1], "modelrollout_")
-    assert found[named("reconcile_total", result="success")] == 1
+    assert found[named("reconcile_total", result="ok")] == 1
     assert found[named("reconcile_duration_seconds_sum")] == 0.2
     assert found[named("reconcile_duration_seconds_bucket", le="0.25")] == 1
     assert found[named("reconcile_duration_seconds_bucket", le="0.1")] == 0
