@@ -47,7 +47,7 @@ def live(observation: Observation, now: datetime) -> Decision:
 
 
 def stable_unknown(observation: Observation) -> Decision:
-    """Somebody deleted the live version's ModelRevision. Its pods serve on, but there is no way back to compare with."""
+    """Somebody deleted the live version's ModelRevision. Its pods serve on, but nothing is left to go back to."""
     stable = observation.status.stable or ""
     return Decision(
         stage=StageName.LIVE,

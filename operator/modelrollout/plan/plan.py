@@ -69,6 +69,7 @@ class Plan:
     status: ModelDeploymentStatus
     revisions: Mapping[str, ModelRevisionStatus]
     notices: tuple[Notice, ...] = ()
+    records: tuple[DecisionRecord, ...] = ()
     evidence: CandidateEvidence | None = None
     judgement: Judgement | None = None
     wants_readings: bool = False

@@ -43,6 +43,7 @@ def shape(observation: Observation, decision: Decision, now: datetime) -> Plan:
         ),
         revisions=revisions,
         notices=_notices(observation, decision),
+        records=(decision.record,) if decision.record else (),
         evidence=decision.evidence if decision.candidate else None,
         judgement=decision.judgement,
         wants_readings=decision.candidate is not None and decision.stage in (StageName.SHADOW, StageName.CANARY),

@@ -4,7 +4,7 @@ Everything happens on one event loop, so there are no locks. An event that is ol
 answer to our own write is put in at once, and the watch brings the state before it a moment later.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,8 +49,8 @@ class Cache:
     def family(self, key: Key) -> Family:
         return self._families.get(key) or Family()
 
-    def keys(self) -> Iterator[Key]:
-        return iter([key for key, family in self._families.items() if family.deployment is not None])
+    def deployments(self) -> list[Key]:
+        return [key for key, family in self._families.items() if family.deployment is not None]
 
     def put(self, resource: Resource, body: Mapping[str, Any]) -> Key | None:
         """Take in an object as it is now. Gives the key to wake, or None where nothing changed for anybody."""
@@ -115,13 +115,14 @@ def _key(resource: Resource, body: Mapping[str, Any]) -> Key | None:
 
 
 def _children(family: Family, resource: Resource) -> dict[str, Any]:
-    return {
+    children: dict[Resource, dict[str, Any]] = {
         MODEL_REVISIONS: family.revisions,
         DEPLOYMENTS: family.workloads,
         SERVICES: family.services,
         PODS: family.pods,
         HTTP_ROUTES: family.routes,
-    }[resource]
+    }
+    return children[resource]
 
 
 def _replace(views: dict[str, Any], name: str, view: object) -> bool:

@@ -23,5 +23,5 @@ async def fill(api: KubernetesApi, cache: Cache, queue: WorkQueue, *, namespace:
             continue
         for item in items:
             cache.put(resource, item)
-    for key in cache.keys():
+    for key in cache.deployments():
         queue.add(key)

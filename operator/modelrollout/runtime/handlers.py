@@ -1,8 +1,8 @@
 """kopf as the informer: watch events fill the cache and wake the parent's key. Nothing else happens here.
 
 Only `on.event` is used. Change handlers would write an annotation on every object, daemons and timers a finalizer, and
-an index makes the start quadratic in the number of objects. Handlers never raise: an object that cannot be understood is
-the reconcile's business, where it becomes a condition.
+an index makes the start quadratic in the number of objects. Handlers never raise: an object that cannot be understood
+is the reconcile's business, where it becomes a condition.
 """
 
 import logging

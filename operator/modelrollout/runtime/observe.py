@@ -95,9 +95,7 @@ class Observer:
             warm_pods=warm(pods, warmup=spec.rollout.warmup, at=tick.at),
         )
         newest, baseline = reading(at=tick.at, previous=previous, current=current, missing=missing, arms=arms)
-        return _Read(
-            evidence=entry.evidence if entry else None, reading=newest, counters=baseline, read_at=tick.at
-        )
+        return _Read(evidence=entry.evidence if entry else None, reading=newest, counters=baseline, read_at=tick.at)
 
     async def _recover(
         self, key: Key, deployment: Deployment, spec: ModelDeploymentSpec, view: RevisionView
@@ -106,9 +104,7 @@ class Observer:
         evidence = _written(view)
         if evidence is None:
             return None
-        past = await self._hub.at(
-            subscription(deployment.namespace, deployment.name, spec), evidence.evaluated_at
-        )
+        past = await self._hub.at(subscription(deployment.namespace, deployment.name, spec), evidence.evaluated_at)
         if past.unavailable is not None:
             raise _PastUnknown(past.unavailable)
         pods = self._cache.family(key).pods.values()

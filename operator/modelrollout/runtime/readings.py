@@ -1,14 +1,14 @@
 """From a tick of the metrics hub to what each arm served since the last one.
 
 Only warm pods count: a model that has just been loaded is slow and sometimes refuses, and calling that harm would roll
-back every good release. A pod joins when it has been ready for the policy's warm-up, and its first reading is a baseline.
+back every good release. A pod joins when it has been ready for the policy's warm-up; its first reading is a baseline.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from modelrollout.adapters.queries import Family, PodSelector, bounds, counts, family
+from modelrollout.adapters.queries import PodSelector, bounds, counts, family
 from modelrollout.api.base import seconds
 from modelrollout.api.gates import Gate
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
@@ -62,9 +62,7 @@ def counters(
         series = tick.readings.get(family(spec.serving.server, gate.signal), {})
         wanted = warm_pods | known.get(gate.name, {}).keys()
         by_pod = {pod: values for (where, pod), values in series.items() if where == namespace and pod in wanted}
-        read[gate.name] = {
-            pod: found for pod, values in by_pod.items() if (found := _counts(gate, values)) is not None
-        }
+        read[gate.name] = {pod: found for pod, values in by_pod.items() if (found := _counts(gate, values)) is not None}
         if by_pod and not read[gate.name]:
             missing[gate.name] = _no_such_bound(gate, by_pod)
     return read, missing

@@ -1,12 +1,12 @@
 """One reconcile: observe, plan, act, write the status once.
 
-The order makes a crash harmless at any point. Actions follow from what is observed, so a plan that was cut short is made
-again; the status is written last, guarded by the resource version that was planned from, so two writers cannot mix; and
-the ledger takes over a reading only together with the evidence that it was planned into, so no request counts twice.
+The order makes a crash harmless at any point. Actions follow from what is observed, so a plan that was cut short is
+made again; the status is written last, guarded by the resource version that was planned from, so two writers cannot
+mix; and the ledger takes over a reading only together with the evidence that it was planned into, so no request counts
+twice.
 """
 
 import logging
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -23,7 +23,7 @@ from modelrollout.adapters.kubernetes import (
 from modelrollout.api.group import API_VERSION, FIELD_MANAGER, MODEL_DEPLOYMENT
 from modelrollout.api.modeldeployment import ModelDeploymentStatus
 from modelrollout.children import Owner
-from modelrollout.plan import Observation, Plan, plan
+from modelrollout.plan import Plan, plan
 from modelrollout.plan.conditions import broken
 from modelrollout.plan.plan import Notice
 from modelrollout.runtime.act import Actor
@@ -61,7 +61,7 @@ class Reconciler:
         self._actor = Actor(api=api, cache=cache)
 
     async def reconcile(self, key: Key) -> float | None:
-        """Seconds until this key should be looked at again, None to wait for an event. Raises ApiError to be retried."""
+        """Seconds until this key should be looked at again, None to wait for an event. ApiErrors are to be retried."""
         deployment = self._cache.family(key).deployment
         if deployment is None:
             self._forget(key)
@@ -84,7 +84,9 @@ class Reconciler:
             await self._stall(deployment, reason=reason, message=error.message)
             raise
         await self._write(deployment, planned)
-        show(self._telemetry, deployment, planned)
+        show(self._telemetry, key, planned)
+        for record in planned.records:
+            self._telemetry.decided(outcome=record.outcome, reason=record.reason)
         for notice in planned.notices:
             await self._post(deployment, notice, now)
         return planned.requeue_after
@@ -99,18 +101,16 @@ class Reconciler:
             self._ledger.drop(key)
         elif seen.counters is not None and seen.read_at is not None:
             revision = planned.evidence.revision
-            entry = Entry(
-                revision=revision, read_at=seen.read_at, counters=seen.counters, evidence=planned.evidence
-            )
+            entry = Entry(revision=revision, read_at=seen.read_at, counters=seen.counters, evidence=planned.evidence)
             self._ledger.put(key, entry)
 
     def _forget(self, key: Key) -> None:
         self._hub.unsubscribe(key)
         self._ledger.drop(key)
-        self._telemetry.remove_rollout(*key)
+        self._telemetry.remove_rollout(key)
 
     async def _write(self, deployment: Deployment, planned: Plan) -> None:
-        """Revisions first: evidence may be newer than the stage, but a stage never rests on evidence that is not there."""
+        """Revisions first: evidence may be newer than a stage, but a stage never rests on evidence that is missing."""
         family = self._cache.family((deployment.namespace, deployment.name))
         by_id = {revision.id: revision for revision in family.revisions.values()}
         for id, status in planned.revisions.items():

@@ -21,6 +21,14 @@ class Workers:
         self._reconciler = reconciler
         self._clock = clock
         self._telemetry = telemetry
+        self._turned_at = clock.monotonic()
+
+    def stuck(self) -> str | None:
+        """For the health check: work is due, and no worker has finished any for longer than two deadlines."""
+        silent = self._clock.monotonic() - self._turned_at
+        if self._queue.depth == 0 or silent <= 2 * DEADLINE_SECONDS:
+            return None
+        return f"{self._queue.depth} rollouts are due, and none was finished for {silent:.0f} s"
 
     async def run(self, count: int) -> None:
         async with asyncio.TaskGroup() as group:
@@ -32,6 +40,7 @@ class Workers:
             key = await self._queue.get()
             try:
                 await self.process(key)
+                self._turned_at = self._clock.monotonic()
             finally:
                 self._queue.done(key)
 
@@ -47,7 +56,7 @@ class Workers:
             self._queue.retry(key)
         except TooManyRequests as error:
             result = "throttled"
-            self._queue.add_after(key, error.retry_after_seconds)
+            self._queue.retry(key, at_least_seconds=error.retry_after_seconds)
         except ApiError as error:
             result = "error"
             log.warning("%s/%s: %s; trying again", *key, error)
@@ -56,7 +65,8 @@ class Workers:
             result = "deadline"
             log.warning("%s/%s: gave up after %g s; trying again", *key, DEADLINE_SECONDS)
             self._queue.retry(key)
-        except Exception:  # noqa: BLE001  one rollout's fault must not stop the others; it is logged and retried
+        except Exception:
+            # One rollout's fault must not stop the others.
             result = "fault"
             log.exception("%s/%s: could not be reconciled", *key)
             self._queue.retry(key)

@@ -1,0 +1,162 @@
+"""The process: a standby until it holds the Lease, then watches, metrics hub and workers until it ends or loses it.
+
+Crash-only: losing the Lease, or any of the parts, ends the process, and its successor starts from what the statuses
+say. All is imported and connected before the Lease is held, so that a standby takes over in the time of one list.
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+
+import kopf
+
+from modelrollout.adapters.clock import SystemClock
+from modelrollout.adapters.kubernetes import ApiError, KubernetesClient, NotConfiguredError
+from modelrollout.adapters.prometheus import PrometheusSource
+from modelrollout.runtime import first_list, handlers
+from modelrollout.runtime.cache import Cache
+from modelrollout.runtime.health import HealthServer
+from modelrollout.runtime.hub import MetricsHub
+from modelrollout.runtime.leader import LeaderElector
+from modelrollout.runtime.ledger import Ledger
+from modelrollout.runtime.queue import WorkQueue
+from modelrollout.runtime.reconcile import Reconciler
+from modelrollout.runtime.settings import Settings, parse
+from modelrollout.runtime.telemetry import Telemetry
+from modelrollout.runtime.workers import Workers
+
+log = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    settings = parse(sys.argv[1:] if arguments is None else arguments)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr
+    )
+    logging.getLogger("kopf").setLevel(logging.INFO if settings.verbose else logging.WARNING)
+    try:
+        return asyncio.run(run(settings))
+    except NotConfiguredError as error:
+        log.error("%s", error)
+        return 2
+
+
+async def run(settings: Settings) -> int:
+    """0 after SIGTERM or SIGINT, 1 when something that the operator cannot live without was lost."""
+    clock, telemetry = SystemClock(), Telemetry()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with contextlib.AsyncExitStack() as stack:
+        api = await stack.enter_async_context(
+            await KubernetesClient.connect(
+                clock=clock, on_request=telemetry.api_request, writes_per_second=100, write_burst=200
+            )
+        )
+        source = PrometheusSource(settings.prometheus_url, clock=clock)
+        stack.callback(source.close)
+        queue, cache, ledger = WorkQueue(clock), Cache(), Ledger()
+        hub = MetricsHub(source, clock, queue.add, on_query=telemetry.prometheus_query)
+        reconciler = Reconciler(api=api, cache=cache, ledger=ledger, hub=hub, clock=clock, telemetry=telemetry)
+        workers = Workers(queue=queue, reconciler=reconciler, clock=clock, telemetry=telemetry)
+        telemetry.watch_queue(lambda: queue.depth)
+        stack.push_async_callback(queue.close)
+        await stack.enter_async_context(
+            HealthServer(live={"workers": workers.stuck}, ready={}, exposition=telemetry.exposition, port=settings.port)
+        )
+        elector = LeaderElector(
+            api,
+            clock,
+            namespace=settings.lease_namespace,
+            name=settings.lease_name,
+            identity=settings.identity,
+            on_change=telemetry.lead,
+        )
+        async with _campaign(elector) as leadership:
+            log.info("standing by for the Lease %s/%s", settings.lease_namespace, settings.lease_name)
+            if not await _becomes_leader(elector, stop):
+                return 0
+            return await _lead(
+                settings, api=api, cache=cache, queue=queue, hub=hub, workers=workers, leadership=leadership, stop=stop
+            )
+
+
+@contextlib.asynccontextmanager
+async def _campaign(elector: LeaderElector) -> AsyncIterator["asyncio.Task[None]"]:
+    """The elector's task. It is cancelled last, when nothing writes any more, and then hands the Lease over."""
+    campaign = asyncio.create_task(elector.run())
+    try:
+        yield campaign
+    finally:
+        campaign.cancel()
+        await asyncio.gather(campaign, return_exceptions=True)
+
+
+async def _becomes_leader(elector: LeaderElector, stop: asyncio.Event) -> bool:
+    """Whether the Lease was won before we were told to stop."""
+    won, stopped = asyncio.create_task(elector.acquired()), asyncio.create_task(stop.wait())
+    await asyncio.wait([won, stopped], return_when=asyncio.FIRST_COMPLETED)
+    for wait in (won, stopped):
+        wait.cancel()
+    return elector.is_leader and not stop.is_set()
+
+
+async def _lead(
+    settings: Settings,
+    *,
+    api: KubernetesClient,
+    cache: Cache,
+    queue: WorkQueue,
+    hub: MetricsHub,
+    workers: Workers,
+    leadership: "asyncio.Task[None]",
+    stop: asyncio.Event,
+) -> int:
+    """Act until told to stop. Each part is needed by all: the first to end takes the others with it."""
+    try:
+        await first_list.fill(api, cache, queue, namespace=settings.namespace)
+    except ApiError as error:
+        log.error("the first list failed: %s", error)
+        return 1
+    informer = asyncio.create_task(
+        kopf.operator(
+            registry=handlers.registry(cache, queue),
+            settings=handlers.settings(),
+            clusterwide=settings.namespace is None,
+            namespaces=[settings.namespace] if settings.namespace else (),
+            stop_flag=stop,
+        )
+    )
+    parts = {
+        "the watches": informer,
+        "the metrics hub": asyncio.create_task(hub.run()),
+        "the workers": asyncio.create_task(workers.run(settings.workers)),
+        "the leadership": leadership,
+    }
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait([*parts.values(), stopping], return_when=asyncio.FIRST_COMPLETED)
+        ended = [name for name, part in parts.items() if part.done()]
+        if stop.is_set():
+            return 0
+        for name in ended:
+            log.error("%s ended; so does the process", name)
+        return 1
+    finally:
+        stop.set()
+        writing = {name: part for name, part in parts.items() if part is not leadership}
+        for part in (*writing.values(), stopping):
+            part.cancel()
+        for name, part in writing.items():
+            with contextlib.suppress(asyncio.CancelledError):
+                await _settled(name, part)
+
+
+async def _settled(name: str, part: "asyncio.Task[None]") -> None:
+    try:
+        await part
+    except Exception as error:  # noqa: BLE001  the process ends anyway; what ended it has to be said
+        log.error("%s: %s: %s", name, type(error).__name__, error)
