@@ -76,7 +76,7 @@ def write(path: Path, images: Sequence[Image]) -> None:
             for part in image.layers:
                 if part.digest not in written:
                     written.add(part.digest)
-                    tar.add(part.path, arcname=part.name, filter=_plain)
+                    tar.add(part.path, arcname=part.name, filter=plain)
             config = _config(image)
             name = hashlib.sha256(config).hexdigest() + ".json"
             _add_bytes(tar, name, config)
@@ -120,8 +120,9 @@ def _add_bytes(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     tar.addfile(info, io.BytesIO(content))
 
 
-def _plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Without owner and time, so that the same layers give the same archive."""
+def plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Without owner and time, and readable by all: the same content gives the same archive, whoever checked it out."""
+    info.mode = info.mode & 0o755 | 0o644
     info.uid = info.gid = 0
     info.uname = info.gname = ""
     info.mtime = 0

@@ -52,9 +52,9 @@ class Context:
         return cache.digest(*parts)
 
     def send(self, stream: IO[bytes]) -> None:
-        with tarfile.open(fileobj=stream, mode="w|") as tar:
+        with tarfile.open(fileobj=stream, mode="w|", format=tarfile.GNU_FORMAT) as tar:
             for name, path in self.files():
-                tar.add(path, arcname=name)
+                tar.add(path, arcname=name, filter=archive.plain)
 
 
 def build(settings: Settings, name: str, folder: Path, *, base: str = "python") -> str:
