@@ -1,0 +1,295 @@
+"""The one place where tests make objects of the domain: specs, revisions, pods, evidence, readings, observations.
+
+A test says only what it is about; everything else has a plain default. Deployments are called `payments/fraud`, have
+three replicas, a route, and one gate. Version "1" is live where nothing else is said, and "2" is on its way.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from modelrollout.api.base import seconds
+from modelrollout.api.gates import Gate, Signal
+from modelrollout.api.group import LABEL_NAME, LABEL_REVISION
+from modelrollout.api.model import Model
+from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus, StageName
+from modelrollout.api.modelrevision import ModelRevisionSpec, ModelRevisionStatus, RevisionState
+from modelrollout.api.revision import child_name, content, digest, short
+from modelrollout.api.rollout import CanaryStage, Inconclusive, Pace, Rollout, ShadowStage, SoakStage, Stage
+from modelrollout.api.route import ParentRef, Route
+from modelrollout.api.serving import Server, Serving
+from modelrollout.evidence import Counts, Interval
+from modelrollout.plan.gates import gathered
+from modelrollout.plan.observation import (
+    Backend,
+    CandidateEvidence,
+    Observation,
+    PodView,
+    Reading,
+    RevisionView,
+    RouteView,
+    ServiceView,
+    Trouble,
+    WorkloadView,
+)
+from tests.clock import START
+
+NAMESPACE = "payments"
+NAME = "fraud"
+NOW = START
+
+Arms = tuple[tuple[float, float], tuple[float, float]]
+"""(requests, bad) of the candidate, and of the live version."""
+
+NOTHING: Arms = ((0, 0), (0, 0))
+FEW: Arms = ((20, 0), (60, 0))
+GOOD: Arms = ((4000, 4), (4000, 4))
+BAD: Arms = ((400, 80), (400, 0))
+
+ERRORS = Gate(name="errors", signal=Signal.ERRORS)
+LATENCY = Gate(name="latency", signal=Signal.LATENCY, over="500ms")
+
+SHADOW = Stage(shadow=ShadowStage(min_requests=500, hold_for="30s"))
+CANARY = Stage(canary=CanaryStage(weights=(5, 25, 50), hold_for="60s"))
+PACED = Stage(canary=CanaryStage(pace=Pace.EVIDENCE, hold_for="30s", error_budget=30))
+SOAK = Stage(soak=SoakStage(hold_for="10m"))
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def spec(
+    version: str = "2",
+    *,
+    replicas: int = 3,
+    port: int = 8080,
+    route: bool = True,
+    stages: tuple[Stage, ...] = (SHADOW, CANARY, SOAK),
+    gates: tuple[Gate, ...] = (ERRORS,),
+    max_duration: str = "2h",
+    on_inconclusive: Inconclusive = Inconclusive.PAUSE,
+    template: Mapping[str, Any] | None = None,
+) -> ModelDeploymentSpec:
+    """Without a route the shadow stage is left out: there is nothing to copy requests from."""
+    return ModelDeploymentSpec(
+        model=Model(name="fraud-classifier", version=version, uri=f"image://fraud/{version}"),
+        serving=Serving(
+            server=Server.MLSERVER,
+            replicas=replicas,
+            port=port,
+            template=dict(template or {"spec": {"containers": [{"name": "server", "image": f"fraud:{version}"}]}}),
+        ),
+        route=Route(parent_refs=(ParentRef(name="public", namespace="gateways"),), hostnames=("fraud.example.com",))
+        if route
+        else None,
+        rollout=Rollout(
+            stages=tuple(stage for stage in stages if route or stage.shadow is None),
+            gates=gates,
+            max_duration=max_duration,
+            on_inconclusive=on_inconclusive,
+        ),
+    )
+
+
+def revision_spec(of: ModelDeploymentSpec, *, deployment: str = NAME) -> ModelRevisionSpec:
+    snapshot = content(of.model, of.serving)
+    return ModelRevisionSpec.model_validate(
+        {"deployment": deployment, "digest": digest(of.model, of.serving), **snapshot}
+    )
+
+
+def id_of(of: ModelDeploymentSpec) -> str:
+    """The short digest, which names the revision."""
+    return short(digest(of.model, of.serving))
+
+
+def pod(trouble: Trouble | None = None, *, of: ModelDeploymentSpec, number: int = 0) -> PodView:
+    return PodView(
+        name=f"{child_name(NAME, id_of(of))}-{number}",
+        revision=id_of(of),
+        ready_since=None if trouble else ago(600),
+        trouble=trouble,
+        message=f"container server: {trouble}" if trouble else "",
+    )
+
+
+def revision(
+    of: ModelDeploymentSpec,
+    *,
+    replicas: int | None = 3,
+    ready: int | None = None,
+    state: RevisionState = RevisionState.PENDING,
+    traffic_ended_at: datetime | None = None,
+    pods: Iterable[PodView] = (),
+) -> RevisionView:
+    """With its Service and its Deployment, all pods ready; `replicas=None` is one whose workload was removed."""
+    return RevisionView(
+        id=id_of(of),
+        spec=revision_spec(of),
+        status=ModelRevisionStatus(state=state, traffic_ended_at=traffic_ended_at),
+        workload=None
+        if replicas is None
+        else WorkloadView(replicas=replicas, ready=replicas if ready is None else ready),
+        service=None if replicas is None else ServiceView(selector=selector(id_of(of)), port=of.serving.port),
+        pods=tuple(pods),
+    )
+
+
+def selector(revision: str | None = None) -> dict[str, str]:
+    """Of the Service with the deployment's own name; None spans all revisions."""
+    return {LABEL_NAME: NAME, **({LABEL_REVISION: revision} if revision else {})}
+
+
+def route(
+    stable: ModelDeploymentSpec,
+    candidate: ModelDeploymentSpec | None = None,
+    *,
+    weight: int = 0,
+    mirror: bool = False,
+) -> RouteView:
+    """The route as it is when the candidate has this share."""
+
+    def backend(of: ModelDeploymentSpec, weight: int = 0) -> Backend:
+        return Backend(service=child_name(NAME, id_of(of)), port=of.serving.port, weight=weight)
+
+    backends = [backend(stable, 100 - weight)]
+    if candidate is not None and weight > 0:
+        backends.append(backend(candidate, weight))
+    return RouteView(
+        backends=tuple(backends),
+        mirror=backend(candidate) if candidate is not None and mirror else None,
+        parents=(("public", "gateways", None),),
+        hostnames=("fraud.example.com",),
+    )
+
+
+def interval(arms: Arms) -> Interval:
+    candidate, stable = arms
+    return Interval(candidate=Counts(*candidate), stable=Counts(*stable))
+
+
+def reading(
+    arms: Arms = NOTHING,
+    *,
+    at: datetime = NOW,
+    gates: Iterable[Gate] = (ERRORS,),
+    missing: Mapping[str, str] | None = None,
+) -> Reading:
+    """What both arms served since the evidence's last reading: the same for each gate."""
+    return Reading(at=at, intervals={gate.name: interval(arms) for gate in gates}, missing=missing or {})
+
+
+def evidence(arms: Arms, *, of: ModelDeploymentSpec, at: datetime = NOW) -> CandidateEvidence:
+    """What is known of the candidate `of` when both arms served this since the first reading."""
+    rollout = of.rollout
+    at_first = at - timedelta(seconds=seconds(rollout.interval))
+    nothing = gathered(
+        rollout=rollout, revision=id_of(of), evidence=None, reading=Reading(at=at_first), split_changed_at=None
+    )
+    return gathered(
+        rollout=rollout,
+        revision=id_of(of),
+        evidence=nothing,
+        reading=reading(arms, at=at, gates=rollout.gates),
+        split_changed_at=None,
+    )
+
+
+def observation(
+    of: ModelDeploymentSpec,
+    *revisions: RevisionView,
+    status: ModelDeploymentStatus | None = None,
+    entry: ServiceView | None = None,
+    route: RouteView | None = None,
+) -> Observation:
+    """Anything that can be observed; the functions below are the usual cases of it."""
+    return Observation(
+        namespace=NAMESPACE,
+        name=NAME,
+        generation=1,
+        spec=of,
+        status=status or ModelDeploymentStatus(),
+        target=id_of(of),
+        revisions={view.id: view for view in revisions},
+        entry=entry,
+        route=route,
+    )
+
+
+def installing(of: ModelDeploymentSpec, *, ready: int, pods: Iterable[PodView] = ()) -> Observation:
+    """The first version, whose pods are asked for and start."""
+    status = ModelDeploymentStatus(stage=StageName.INSTALL, candidate=id_of(of))
+    return observation(of, revision(of, replicas=of.serving.replicas, ready=ready, pods=pods), status=status)
+
+
+def live(of: ModelDeploymentSpec, *, live: ModelDeploymentSpec | None = None) -> Observation:
+    """Version `live` (or that of the spec) serves all users, and no rollout is under way."""
+    stable = live or of
+    status = ModelDeploymentStatus(
+        stage=StageName.LIVE, stable=id_of(stable), stable_version=stable.model.version, replicas=3, ready_replicas=3
+    )
+    return observation(
+        of,
+        revision(stable, replicas=of.serving.replicas, state=RevisionState.LIVE),
+        status=status,
+        entry=ServiceView(selector=selector(id_of(stable)), port=stable.serving.port),
+        route=route(stable) if of.route else None,
+    )
+
+
+def rolling(
+    of: ModelDeploymentSpec,
+    stage: StageName,
+    *,
+    live: ModelDeploymentSpec | None = None,
+    weight: int = 0,
+    replicas: int | None = None,
+    ready: int | None = None,
+    pods: Iterable[PodView] = (),
+    live_pods: Iterable[PodView] = (),
+    seen: Arms | CandidateEvidence | None = None,
+    since: float = 600,
+    weight_since: float | None = None,
+    started: float | None = None,
+) -> Observation:
+    """`of` is the candidate, in `stage` since so many seconds; traffic is as the stage and the weight ask for.
+
+    Its pods are those that the stage needs, all of them ready. `seen` is the evidence as of now, `started` the age of
+    the whole rollout and `weight_since` that of the weight; both are that of the stage where nothing is said.
+    """
+    stable = live or spec("1", replicas=of.serving.replicas, port=of.serving.port)
+    wanted = of.serving.replicas if replicas is None else replicas
+    candidate = revision(of, replicas=wanted, ready=ready, state=RevisionState(_STATE[stage]), pods=pods)
+    status = ModelDeploymentStatus(
+        observed_generation=1,
+        stage=stage,
+        stable=id_of(stable),
+        stable_version=stable.model.version,
+        candidate=id_of(of),
+        candidate_version=of.model.version,
+        weight=weight,
+        rollout_started_at=ago(since if started is None else started),
+        stage_started_at=ago(since),
+        weight_changed_at=ago(since if weight_since is None else weight_since),
+        replicas=of.serving.replicas,
+        ready_replicas=of.serving.replicas,
+    )
+    mirrored = stage is StageName.SHADOW and candidate.ready >= of.serving.replicas
+    spans = of.route is None and weight > 0
+    known = evidence(seen, of=of) if isinstance(seen, tuple) else seen
+    return replace(
+        observation(
+            of,
+            revision(stable, replicas=of.serving.replicas, state=RevisionState.LIVE, pods=live_pods),
+            candidate,
+            status=status,
+            entry=ServiceView(selector=selector(None if spans else id_of(stable)), port=stable.serving.port),
+            route=route(stable, of, weight=weight, mirror=mirrored) if of.route else None,
+        ),
+        evidence=known,
+    )
+
+
+_STATE = {StageName.SHADOW: "Shadow", StageName.CANARY: "Canary", StageName.SOAK: "Soaking"}
