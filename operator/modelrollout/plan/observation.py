@@ -82,13 +82,17 @@ class RevisionView:
 class CandidateEvidence:
     """What is known of the candidate, as far as the counters of `evaluated_at`.
 
-    `policy` is the digest of the gates and error rates that it was gathered under.
+    `policy` is the digest of the gates and error rates that it was gathered under. The traffic of the newest reading
+    (users' requests per second, and whether both arms had a part in it) stays with it until the next one, so that a
+    plan between two readings decides as the one before it did. It is not written: after a restart it is 0 until then.
     """
 
     revision: str
     policy: str
     evaluated_at: datetime
     gates: Mapping[str, GateEvidence]
+    requests_per_second: float = 0.0
+    both_served: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """A rollout under way, with its evidence brought up to the newest reading: what every stage starts from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from modelrollout.api.base import seconds
@@ -18,10 +18,7 @@ STALE_AFTER_INTERVALS = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """`requests_per_second` is what users send, by the newest reading; 0 where there is none or no traffic.
-
-    `learnt` is true when the newest reading has requests of both arms under the present weight.
-    """
+    """A rollout of one candidate beside the stable revision, at one moment."""
 
     observation: Observation
     now: datetime
@@ -29,14 +26,25 @@ class Situation:
     stable: RevisionView
     evidence: CandidateEvidence | None
     judgement: Judgement | None
-    requests_per_second: float
-    learnt: bool
     unread: str | None
     restarted: bool
 
     @property
     def replicas(self) -> int:
         return self.observation.spec.serving.replicas
+
+    @property
+    def requests_per_second(self) -> float:
+        """What users send, by the newest reading; 0 where there is none or no traffic."""
+        return self.evidence.requests_per_second if self.evidence else 0.0
+
+    @property
+    def learnt(self) -> bool:
+        """Whether the newest reading has requests of both arms under the present weight."""
+        if self.evidence is None or not self.evidence.both_served:
+            return False
+        changed = self.observation.status.weight_changed_at
+        return changed is None or self.evidence.evaluated_at > changed
 
     @property
     def fresh(self) -> bool:
@@ -106,7 +114,7 @@ def assess(observation: Observation, *, candidate: RevisionView, stable: Revisio
     rollout = observation.spec.rollout
     before = observation.evidence if _is_of(observation.evidence, candidate) else None
     evidence = before
-    rate, learnt, unread = 0.0, False, None
+    unread = None
     match observation.reading:
         case Reading() as reading:
             evidence = gathered(
@@ -116,7 +124,8 @@ def assess(observation: Observation, *, candidate: RevisionView, stable: Revisio
                 reading=reading,
                 split_changed_at=observation.status.weight_changed_at,
             )
-            rate, learnt = _traffic(observation, reading, before)
+            rate, both = _traffic(observation, reading, before)
+            evidence = replace(evidence, requests_per_second=rate, both_served=both)
             if reading.missing and len(reading.missing) == len(rollout.gates):
                 unread = next(iter(reading.missing.values()))
         case Unreadable(reason=reason):
@@ -131,8 +140,6 @@ def assess(observation: Observation, *, candidate: RevisionView, stable: Revisio
         stable=stable,
         evidence=evidence,
         judgement=judged(rollout=rollout, evidence=evidence) if evidence and current else None,
-        requests_per_second=rate,
-        learnt=learnt,
         unread=unread,
         restarted=before is not None and evidence is not None and before.policy != evidence.policy,
     )
@@ -143,7 +150,7 @@ def _is_of(evidence: CandidateEvidence | None, candidate: RevisionView) -> bool:
 
 
 def _traffic(observation: Observation, reading: Reading, before: CandidateEvidence | None) -> tuple[float, bool]:
-    """Users' requests per second, and whether both arms served some since the weight last changed.
+    """Users' requests per second, and whether both arms served some.
 
     In shadow the candidate's requests are copies, so only the stable arm counts as what users send.
     """
@@ -155,6 +162,4 @@ def _traffic(observation: Observation, reading: Reading, before: CandidateEviden
     busiest = max(reading.intervals.values(), key=lambda interval: interval.stable.total + interval.candidate.total)
     shadow = observation.status.stage is StageName.SHADOW
     users = busiest.stable.total + (0.0 if shadow else busiest.candidate.total)
-    changed = observation.status.weight_changed_at
-    since_change = changed is None or reading.at > changed
-    return users / elapsed, since_change and busiest.candidate.total > 0 and busiest.stable.total > 0
+    return users / elapsed, busiest.candidate.total > 0 and busiest.stable.total > 0
