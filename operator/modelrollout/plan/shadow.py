@@ -9,7 +9,7 @@ from datetime import timedelta
 from modelrollout.api.base import seconds
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import Outcome
-from modelrollout.plan.canary import first_weight
+from modelrollout.plan.canary import can_carry, first_weight
 from modelrollout.plan.capacity import carried_weight
 from modelrollout.plan.plan import Decision
 from modelrollout.plan.records import record
@@ -46,14 +46,15 @@ def shadow(situation: Situation) -> Decision:
 
 def _pass(situation: Situation, why: str) -> Decision:
     stage = after_shadow(situation.observation.spec)
-    weight = first_weight(situation) if stage is StageName.CANARY else 0
+    first = first_weight(situation) if stage is StageName.CANARY else 0
+    weight = first if can_carry(situation, first) else 0
     message = f"shadow passed: {why}"
     return situation.decision(
         stage=stage,
         reason="ShadowPassed",
         message=message,
         weight=weight,
-        capacity=100 if stage is StageName.SOAK else weight,
+        capacity=100 if stage is StageName.SOAK else first,
         record=record(
             at=situation.now,
             outcome=Outcome.ADVANCE,
