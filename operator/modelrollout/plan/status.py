@@ -97,7 +97,7 @@ def _next(
         history = (*history, StateChange(state=state, at=now))[-MAX_HISTORY:]
     decisions = before.decisions
     recorded = decision.record is not None and decision.recorded_on == id
-    if decision.record is not None and recorded and not _told(before, decision.record):
+    if decision.record is not None and recorded and not _told(before, decision, decision.record, observation.status):
         decisions = (*decisions, decision.record)[-MAX_DECISIONS:]
     return ModelRevisionStatus(
         state=state,
@@ -110,11 +110,21 @@ def _next(
     )
 
 
-def _told(before: ModelRevisionStatus, record: DecisionRecord) -> bool:
-    """A plan that died between two status writes is made again; what it decided is on record already."""
+def _told(
+    before: ModelRevisionStatus, decision: Decision, record: DecisionRecord, written: ModelDeploymentStatus
+) -> bool:
+    """A plan that died between two status writes is made again; what it decided is on record already.
+
+    Not so when the deployment has moved on since that record, or evidence is kept under another policy than then.
+    """
     if not before.decisions:
         return False
     last = before.decisions[-1]
+    moved = [written.stage_started_at, written.weight_changed_at, *(c.last_transition_time for c in written.conditions)]
+    if any(at is not None and at >= last.at for at in moved):
+        return False
+    if decision.evidence and before.evidence and decision.evidence.policy != before.evidence.policy:
+        return False
     return (last.outcome, last.reason, last.stage, last.weight) == (
         record.outcome,
         record.reason,
