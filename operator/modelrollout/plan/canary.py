@@ -61,6 +61,11 @@ def _menu(policy: CanaryStage) -> tuple[int, ...]:
     return policy.weights or EVIDENCE_MENU
 
 
+def smallest_weight(policy: CanaryStage) -> int:
+    """Where the canary begins at the least; pods for it are asked for when the rollout starts."""
+    return _menu(policy)[0]
+
+
 def _next_step(situation: Situation, policy: CanaryStage, *, current: int) -> int:
     if policy.weights:
         return next((weight for weight in policy.weights if weight > current), current)

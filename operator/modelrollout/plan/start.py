@@ -4,6 +4,7 @@ from datetime import datetime
 
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, StageName
 from modelrollout.api.modelrevision import Outcome, RevisionState
+from modelrollout.plan.canary import smallest_weight
 from modelrollout.plan.observation import Observation
 from modelrollout.plan.plan import Decision, Standing
 from modelrollout.plan.records import record
@@ -20,7 +21,7 @@ def after_shadow(spec: ModelDeploymentSpec) -> StageName:
 def start(observation: Observation, now: datetime) -> Decision:
     """A new candidate begins at the beginning; one that was on its way is taken out of traffic in the same plan."""
     former = observation.status.candidate
-    stage = first_stage(observation.spec)
+    stage, canary = first_stage(observation.spec), observation.spec.canary
     message = f"version {observation.spec.model.version} starts in stage {stage}"
     return Decision(
         stage=stage,
@@ -29,6 +30,7 @@ def start(observation: Observation, now: datetime) -> Decision:
         standing=Standing.WORKING,
         reason="RolloutStarted",
         message=message,
+        capacity=smallest_weight(canary) if canary and stage is StageName.CANARY else 100,
         record=record(at=now, outcome=Outcome.ADVANCE, reason="RolloutStarted", message=message, stage=stage, weight=0),
         recorded_on=observation.target,
         ended={former: RevisionState.SUPERSEDED} if former and former != observation.target else {},
