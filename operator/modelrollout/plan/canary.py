@@ -37,7 +37,8 @@ def canary(situation: Situation) -> Decision:
         return _step(situation, weight=0, to=first_weight(situation))
     last = _menu(policy)[-1]
     hold = timedelta(seconds=seconds(policy.hold_for))
-    held = (situation.weight_age() if policy.weights else situation.stage_age()) >= hold
+    age = situation.weight_age() if policy.weights else situation.stage_age()
+    held = age >= hold
     if held and weight >= last and situation.safe:
         return _toward_all(situation, "every gate is safe")
     if weight < last and situation.fresh and situation.learnt and (held or not policy.weights):
@@ -53,7 +54,7 @@ def canary(situation: Situation) -> Decision:
         reason=reason,
         message=message,
         weight=weight,
-        wake_at=None if held else situation.now + hold,
+        wake_at=None if held else situation.now + hold - age,
     )
 
 
