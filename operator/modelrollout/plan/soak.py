@@ -26,6 +26,8 @@ def soak(situation: Situation) -> Decision:
             weight=100,
             wake_at=ends,
         )
+    if not can_carry(situation, 100):
+        return _waiting(situation)
     message = f"version {situation.candidate.spec.model.version} is live"
     return Decision(
         stage=StageName.LIVE,
@@ -49,14 +51,34 @@ def soak(situation: Situation) -> Decision:
 
 
 def _shift(situation: Situation) -> Decision:
-    """A policy without a canary comes here with weight 0: traffic moves when the candidate can carry all of it."""
-    ready = can_carry(situation, 100)
+    """A policy without a canary comes here with weight 0, a promotion by `onInconclusive` with what there was.
+
+    Traffic moves when the candidate can carry all of it.
+    """
+    if not can_carry(situation, 100):
+        return _waiting(situation)
+    message = "all traffic goes to the candidate"
     return situation.decision(
         stage=StageName.SOAK,
-        reason="AllTraffic" if ready else "WaitingForPods",
-        message="all traffic goes to the candidate"
-        if ready
-        else f"{situation.candidate.ready} of {situation.replicas} pods of the candidate are ready",
-        weight=100 if ready else 0,
+        reason="AllTraffic",
+        message=message,
+        weight=100,
+        record=record(
+            at=situation.now,
+            outcome=Outcome.ADVANCE,
+            reason="AllTraffic",
+            message=message,
+            stage=StageName.SOAK,
+            weight=100,
+        ),
+    )
+
+
+def _waiting(situation: Situation) -> Decision:
+    return situation.decision(
+        stage=StageName.SOAK,
+        reason="WaitingForPods",
+        message=f"{situation.candidate.ready} of {situation.replicas} pods of the candidate are ready",
+        weight=situation.observation.status.weight,
         capacity=100,
     )
