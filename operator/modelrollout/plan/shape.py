@@ -21,7 +21,7 @@ from modelrollout.plan.actions import (
     RemoveWorkload,
 )
 from modelrollout.plan.capacity import carried_weight, replicas_for, replicas_for_ratio
-from modelrollout.plan.observation import Backend, Observation, RevisionView, RouteView
+from modelrollout.plan.observation import Backend, Observation, RevisionView, RouteView, ServiceView
 from modelrollout.plan.plan import Decision, Notice, Plan, Standing
 from modelrollout.plan.status import deployment_status, revision_statuses
 
@@ -62,10 +62,9 @@ def _traffic(observation: Observation, decision: Decision) -> list[Action]:
         wanted = _route(observation, decision)
         if wanted != observation.route:
             actions.append(ApplyRoute(wanted))
-    selector = _entry_selector(observation, decision)
-    port = _port(observation, decision.stable)
-    if observation.entry is None or dict(observation.entry.selector) != selector or observation.entry.port != port:
-        actions.append(ApplyEntry(selector=selector, port=port))
+    entry = _entry(observation, decision.stable, decision)
+    if observation.entry is None or _as_action(observation.entry) != entry:
+        actions.append(entry)
     return actions
 
 
@@ -93,17 +92,21 @@ def _backend(observation: Observation, revision: str, *, weight: int = 0) -> Bac
     return Backend(service=child_name(observation.name, revision), port=_port(observation, revision), weight=weight)
 
 
-def _entry_selector(observation: Observation, decision: Decision) -> dict[str, str]:
+def _entry(observation: Observation, stable: str, decision: Decision) -> ApplyEntry:
     """With a route: the stable revision. Without one: both while the candidate has a share, one otherwise."""
-    labels = {LABEL_NAME: observation.name}
-    only = decision.stable
+    only: str | None = stable
     if observation.spec.route is None and decision.candidate is not None:
         candidate = observation.revision(decision.candidate)
         if decision.weight >= 100 and candidate and candidate.ready >= observation.spec.serving.replicas:
             only = decision.candidate
         elif decision.weight > 0:
-            return labels
-    return {**labels, LABEL_REVISION: only or ""}
+            only = None
+    labels = {LABEL_NAME: observation.name, **({LABEL_REVISION: only} if only else {})}
+    return ApplyEntry(selector=labels, port=_port(observation, only or stable))
+
+
+def _as_action(entry: ServiceView) -> ApplyEntry:
+    return ApplyEntry(selector=dict(entry.selector), port=entry.port)
 
 
 def _port(observation: Observation, revision: str) -> int:
