@@ -14,7 +14,7 @@ from modelrollout.api.gates import Gate, Signal
 from modelrollout.api.group import LABEL_NAME, LABEL_REVISION
 from modelrollout.api.model import Model
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus, StageName
-from modelrollout.api.modelrevision import ModelRevisionSpec, ModelRevisionStatus, RevisionState
+from modelrollout.api.modelrevision import ModelRevisionSpec, ModelRevisionStatus, RevisionState, StateChange
 from modelrollout.api.revision import child_name, content, digest, short
 from modelrollout.api.rollout import CanaryStage, Inconclusive, Pace, Rollout, ShadowStage, SoakStage, Stage
 from modelrollout.api.route import ParentRef, Route
@@ -128,7 +128,9 @@ def revision(
     return RevisionView(
         id=id_of(of),
         spec=revision_spec(of),
-        status=ModelRevisionStatus(state=state, traffic_ended_at=traffic_ended_at),
+        status=ModelRevisionStatus(
+            state=state, history=(StateChange(state=state, at=ago(3600)),), traffic_ended_at=traffic_ended_at
+        ),
         workload=None
         if replicas is None
         else WorkloadView(replicas=replicas, ready=replicas if ready is None else ready),

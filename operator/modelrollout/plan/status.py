@@ -67,8 +67,8 @@ def deployment_status(
 
 
 def revision_statuses(observation: Observation, decision: Decision, now: datetime) -> Mapping[str, ModelRevisionStatus]:
-    """Only those that changed. A revision that does not exist yet has no status to write."""
-    states = dict(decision.ended)
+    """Only those that changed. A revision that does not exist, and is not about to, has no status to write."""
+    states = {**_left_behind(observation, decision), **decision.ended}
     if decision.candidate:
         states[decision.candidate] = _STATE[decision.stage]
     if decision.stable:
@@ -76,11 +76,24 @@ def revision_statuses(observation: Observation, decision: Decision, now: datetim
     changed = {}
     for id, state in states.items():
         view = observation.revision(id)
+        if view is None and id != observation.target:
+            continue
         before = view.status if view else ModelRevisionStatus()
         after = _next(before, observation=observation, decision=decision, id=id, state=state, now=now)
         if after != before:
             changed[id] = after
     return changed
+
+
+def _left_behind(observation: Observation, decision: Decision) -> dict[str, RevisionState]:
+    """Pods of a plan that died before its status was written, when the spec named another version by then."""
+    return {
+        view.id: RevisionState.SUPERSEDED
+        for view in observation.revisions.values()
+        if view.id not in (decision.stable, decision.candidate)
+        and view.status.traffic_ended_at is None
+        and (view.workload is not None or view.service is not None)
+    }
 
 
 def _next(
@@ -102,9 +115,7 @@ def _next(
     return ModelRevisionStatus(
         state=state,
         history=history,
-        traffic_ended_at=now
-        if id in decision.ended
-        else (before.traffic_ended_at if id != decision.candidate else None),
+        traffic_ended_at=None if id in (decision.stable, decision.candidate) else now,
         evidence=_evidence(before, observation=observation, decision=decision, id=id, recorded=recorded),
         decisions=decisions,
     )
