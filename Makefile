@@ -42,8 +42,8 @@ cluster: .venv/ready  ## the throw-away cluster, up and healthy
 	$(PYTHON) -m cluster up
 
 images: cluster
-	$(PYTHON) -m cluster image modelrollout/operator operator --base python
-	$(PYTHON) -m cluster image modelrollout/demo-server demo/server --base python
+	$(PYTHON) -m cluster image operator operator
+	$(PYTHON) -m cluster image demo-server demo/server
 
 crds: .venv/ready  ## generate crds/ from the API types
 	$(PYTHON) -m modelrollout.api.crd crds

@@ -39,34 +39,37 @@ from modelrollout.runtime.cache import Cache
 
 
 class Actor:
-    """Does actions. Every `ApiError` goes to the caller, who tries the whole reconcile again."""
+    """Does actions and tells whether anything came of it. Every `ApiError` goes to the caller, who tries again."""
 
     def __init__(self, *, api: KubernetesApi, cache: Cache) -> None:
         self._api = api
         self._cache = cache
 
-    async def act(self, action: Action, *, owner: Owner, observation: Observation) -> None:
+    async def act(self, action: Action, *, owner: Owner, observation: Observation) -> bool:
         match action:
             case ApplyRoute(route=route):
-                await self._apply(HTTP_ROUTES, route_manifest(owner, route))
+                return await self._apply(HTTP_ROUTES, route_manifest(owner, route))
             case RemoveRoute():
                 await self._api.delete(HTTP_ROUTES, namespace=owner.namespace, name=owner.name)
+                return False  # the watch tells when it is gone
             case ApplyEntry(selector=selector, port=port):
-                await self._apply(SERVICES, entry_manifest(owner, selector=selector, port=port))
+                return await self._apply(SERVICES, entry_manifest(owner, selector=selector, port=port))
             case CreateRevision():
-                await self._apply(MODEL_REVISIONS, revision_manifest(owner, observation.spec))
+                return await self._apply(MODEL_REVISIONS, revision_manifest(owner, observation.spec))
             case ApplyService(revision=revision):
-                await self._apply(SERVICES, service_manifest(owner, _snapshot(owner, observation, revision)))
+                return await self._apply(SERVICES, service_manifest(owner, _snapshot(owner, observation, revision)))
             case ApplyWorkload(revision=revision, replicas=replicas):
                 snapshot = _snapshot(owner, observation, revision)
-                await self._apply(DEPLOYMENTS, workload_manifest(owner, snapshot, replicas=replicas))
+                return await self._apply(DEPLOYMENTS, workload_manifest(owner, snapshot, replicas=replicas))
             case RemoveWorkload(revision=revision):
                 name = child_name(owner.name, revision)
                 await self._api.delete(DEPLOYMENTS, namespace=owner.namespace, name=name)
                 await self._api.delete(SERVICES, namespace=owner.namespace, name=name)
+                return False
 
-    async def _apply(self, resource: Resource, manifest: dict[str, Any]) -> None:
-        self._cache.put(resource, await self._api.apply(resource, manifest))
+    async def _apply(self, resource: Resource, manifest: dict[str, Any]) -> bool:
+        """False where the object was like that already, so that a wish the API server words differently cannot spin."""
+        return self._cache.put(resource, await self._api.apply(resource, manifest)) is not None
 
 
 def _snapshot(owner: Owner, observation: Observation, revision: str) -> ModelRevisionSpec:

@@ -21,10 +21,10 @@ import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from modelrollout.adapters.clock import Clock
-from modelrollout.adapters.kubernetes import LEASES, ApiError, Conflict, JsonObject, KubernetesApi
+from modelrollout.adapters.kubernetes import LEASES, ApiError, Conflict, JsonObject, Resource
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +44,22 @@ class LeaseTimes:
             raise ValueError("A lease needs retry_seconds < renew_deadline_seconds < lease_seconds.")
 
 
+class LeaseApi(Protocol):
+    """The part of `KubernetesApi` that is needed here."""
+
+    async def get(self, resource: Resource, *, namespace: str | None, name: str) -> JsonObject | None: ...
+
+    async def create(self, resource: Resource, body: JsonObject) -> JsonObject: ...
+
+    async def replace(self, resource: Resource, body: JsonObject) -> JsonObject: ...
+
+
 class LeaderElector:
     """For one life of one process: `run` it once."""
 
     def __init__(
         self,
-        api: KubernetesApi,
+        api: LeaseApi,
         clock: Clock,
         *,
         namespace: str,
@@ -122,8 +132,8 @@ class LeaderElector:
         return False
 
     async def _acquire(self) -> bool:
-        began = self._clock.monotonic()
         lease = await self._api.get(LEASES, namespace=self._namespace, name=self._name)
+        began = self._clock.monotonic()
         if lease is None:
             body = {"metadata": {"namespace": self._namespace, "name": self._name}, "spec": self._claim({})}
             self._lease = await self._api.create(
@@ -152,18 +162,17 @@ class LeaderElector:
     async def _release(self) -> None:
         """Leave the lease without a holder, so that a standby need not wait for its end."""
         self._renewed_at = None
-        if self._lease is None:
-            return
-        spec = {
-            **self._lease["spec"],
-            "holderIdentity": "",
-            "leaseDurationSeconds": 1,
-            "renewTime": _micro_time(self._clock.now()),
-        }
-        try:
-            await self._within(self._times.retry_seconds, self._api.replace(LEASES, {**self._lease, "spec": spec}))
-        except ApiError as error:
-            log.warning("lease %s/%s was not released: %s", self._namespace, self._name, error)
+        await self._within(self._times.retry_seconds, self._attempt(self._give_up))
+
+    async def _give_up(self) -> bool:
+        # Read anew: a renewal that was cut off may have been written or not.
+        lease = await self._api.get(LEASES, namespace=self._namespace, name=self._name)
+        spec = (lease or {}).get("spec") or {}
+        if lease is None or spec.get("holderIdentity") != self._identity:
+            return False
+        released = {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": _micro_time(self._clock.now())}
+        await self._api.replace(LEASES, {**lease, "spec": {**spec, **released}})
+        return True
 
     def _is_free(self, spec: JsonObject) -> bool:
         holder = spec.get("holderIdentity")

@@ -30,6 +30,9 @@ from modelrollout.runtime.workers import Workers
 
 log = logging.getLogger(__name__)
 
+FIRST_LIST_TRIES = 30
+FIRST_LIST_PAUSE_SECONDS = 1.0
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     settings = parse(sys.argv[1:] if arguments is None else arguments)
@@ -57,7 +60,7 @@ async def run(settings: Settings) -> int:
             )
         )
         source = PrometheusSource(settings.prometheus_url, clock=clock)
-        stack.callback(source.close)
+        stack.push_async_callback(source.close)
         queue, cache, ledger = WorkQueue(clock), Cache(), Ledger()
         hub = MetricsHub(source, clock, queue.add, on_query=telemetry.prometheus_query)
         reconciler = Reconciler(api=api, cache=cache, ledger=ledger, hub=hub, clock=clock, telemetry=telemetry)
@@ -116,10 +119,7 @@ async def _lead(
     stop: asyncio.Event,
 ) -> int:
     """Act until told to stop. Each part is needed by all: the first to end takes the others with it."""
-    try:
-        await first_list.fill(api, cache, queue, namespace=settings.namespace)
-    except ApiError as error:
-        log.error("the first list failed: %s", error)
+    if not await _filled(settings, api=api, cache=cache, queue=queue, stop=stop):
         return 1
     informer = asyncio.create_task(
         kopf.operator(
@@ -153,6 +153,23 @@ async def _lead(
         for name, part in writing.items():
             with contextlib.suppress(asyncio.CancelledError):
                 await _settled(name, part)
+
+
+async def _filled(
+    settings: Settings, *, api: KubernetesClient, cache: Cache, queue: WorkQueue, stop: asyncio.Event
+) -> bool:
+    """The first list, tried for a while: right after an installation the API server does not know our kinds yet."""
+    for _ in range(FIRST_LIST_TRIES):
+        try:
+            await first_list.fill(api, cache, queue, namespace=settings.namespace)
+        except ApiError as error:
+            log.warning("the first list failed: %s; trying again", error)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), FIRST_LIST_PAUSE_SECONDS)
+                return False
+        else:
+            return True
+    return False
 
 
 async def _settled(name: str, part: "asyncio.Task[None]") -> None:

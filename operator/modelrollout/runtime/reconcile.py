@@ -75,21 +75,23 @@ class Reconciler:
         planned = plan(seen.observation, now)
         self._remember(key, seen, planned)
         owner = Owner(namespace=deployment.namespace, name=deployment.name, uid=deployment.uid)
+        changed = False
         try:
             for action in planned.actions:
-                await self._actor.act(action, owner=owner, observation=seen.observation)
+                changed |= await self._actor.act(action, owner=owner, observation=seen.observation)
         except (Invalid, Forbidden) as error:
             # Nothing that a retry could mend: the person who wrote the manifest or the role has to.
             reason = "InvalidTemplate" if isinstance(error, Invalid) else "Forbidden"
             await self._stall(deployment, reason=reason, message=error.message)
             raise
-        await self._write(deployment, planned)
+        changed |= await self._write(deployment, planned)
         show(self._telemetry, key, planned)
         for record in planned.records:
             self._telemetry.decided(outcome=record.outcome, reason=record.reason)
         for notice in planned.notices:
             await self._post(deployment, notice, now)
-        return planned.requeue_after
+        # Our own writes are in the cache already, so their watch events are no news and wake nobody.
+        return 0.0 if changed else planned.requeue_after
 
     def _remember(self, key: Key, seen: Seen, planned: Plan) -> None:
         observation = seen.observation
@@ -109,7 +111,7 @@ class Reconciler:
         self._ledger.drop(key)
         self._telemetry.remove_rollout(key)
 
-    async def _write(self, deployment: Deployment, planned: Plan) -> None:
+    async def _write(self, deployment: Deployment, planned: Plan) -> bool:
         """Revisions first: evidence may be newer than a stage, but a stage never rests on evidence that is missing."""
         family = self._cache.family((deployment.namespace, deployment.name))
         by_id = {revision.id: revision for revision in family.revisions.values()}
@@ -125,11 +127,12 @@ class Reconciler:
                 status=status.model_dump(mode="json", by_alias=True),
             )
             self._cache.put(MODEL_REVISIONS, body)
-        await self._write_status(deployment, planned.status)
+        return await self._write_status(deployment, planned.status) or bool(planned.revisions)
 
-    async def _write_status(self, deployment: Deployment, status: ModelDeploymentStatus) -> None:
+    async def _write_status(self, deployment: Deployment, status: ModelDeploymentStatus) -> bool:
+        """Whether there was anything to write."""
         if status == deployment.status:
-            return
+            return False
         body = await self._api.patch_status(
             MODEL_DEPLOYMENTS,
             namespace=deployment.namespace,
@@ -138,6 +141,7 @@ class Reconciler:
             status=status.model_dump(mode="json", by_alias=True),
         )
         self._cache.put(MODEL_DEPLOYMENTS, body)
+        return True
 
     async def _stall(self, deployment: Deployment, *, reason: str, message: str) -> None:
         now = self._clock.now()
