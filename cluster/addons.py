@@ -48,6 +48,7 @@ def install(settings: Settings, images: Images) -> None:
     definitions = _definitions(settings)
     with step("installing the gateway and Prometheus"):
         _kubectl(settings, "--namespace=kube-system", "scale", "deployment/coredns", "--replicas=1")
+        _kubectl(settings, "--namespace=kube-system", "rollout", "status", "daemonset/kube-proxy", "--timeout=60s")
         _kubectl(settings, "apply", "--server-side", "--force-conflicts", f"--filename={definitions}")
         _kubectl(settings, "wait", "--for=condition=Established", "--timeout=60s", f"--filename={definitions}")
         _kubectl(settings, "apply", "--server-side", "--force-conflicts", "--filename=-", feed=_manifests(images))

@@ -10,7 +10,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster import archive, binaries, cache, python_packages, rootfs
+from cluster import archive, binaries, cache, python_packages
 from cluster.archive import Entry, Image, Layer
 from cluster.settings import SOURCE, Settings
 
@@ -70,9 +70,8 @@ def prometheus_version() -> str:
     return f"3.{int(minor) - 300}.{patch}"
 
 
-def write(settings: Settings, components: list[Component], into: Path) -> Path:
+def write(components: list[Component], *, debian: Layer, into: Path) -> Path:
     """One archive with the images of all components."""
-    debian = rootfs.ensure(settings, rootfs.BASE)
     images = []
     for component in components:
         name = hashlib.sha256(component.tag.encode()).hexdigest()[:12]

@@ -23,10 +23,11 @@ SERVICES = ("containerd", "kubelet")
 def ensure(settings: Settings) -> str:
     """The tag of the node image, which is in the private engine afterwards."""
     wanted = components.all_of(settings)
-    base = rootfs.ensure(settings, rootfs.NODE)
+    base, debian = rootfs.ensure(settings, rootfs.NODE), rootfs.ensure(settings, rootfs.BASE)
     parts: list[str | Path] = [
         *(f"{part.tag} {part.program}" for part in wanted),
         base.digest,
+        debian.digest,
         NODE,
         Path(__file__),
         Path(archive.__file__),
@@ -38,7 +39,7 @@ def ensure(settings: Settings) -> str:
         return tag
     cache.require_space(settings.cache, gib=6)
     with step("building the node image"), cache.scratch(settings.cache) as folder:
-        images = _preload(settings, components.write(settings, wanted, folder), folder)
+        images = _preload(settings, components.write(wanted, debian=debian, into=folder), folder)
         programs = archive.layer(folder / "programs.tar", _entries(settings, version=version))
         config = {
             "Entrypoint": ["/usr/local/bin/entrypoint", "/sbin/init"],

@@ -16,6 +16,7 @@ def up(settings: Settings) -> None:
         private = way.is_private(settings)
         if private:
             _engine(settings)
+        kind.kubectl(settings)
         if not kind.running(settings):
             kind.create(settings, image=nodeimage.ensure(settings) if private else None)
         if not addons.current(settings):
