@@ -110,8 +110,16 @@ def _as_action(entry: ServiceView) -> ApplyEntry:
 
 
 def _port(observation: Observation, revision: str) -> int:
+    """A revision that is gone keeps the port on which its traffic goes now: the spec's may be another version's."""
     view = observation.revision(revision)
-    return view.spec.serving.port if view else observation.spec.serving.port
+    if view is not None:
+        return view.spec.serving.port
+    service = child_name(observation.name, revision)
+    backends = observation.route.backends if observation.route and revision != observation.target else ()
+    known = next((backend.port for backend in backends if backend.service == service), None)
+    if known is None and observation.entry and observation.entry.selector.get(LABEL_REVISION) == revision:
+        known = observation.entry.port
+    return known or observation.spec.serving.port
 
 
 def _workloads(observation: Observation, decision: Decision) -> list[Action]:

@@ -39,16 +39,14 @@ def deployment_status(
     same_stage = same_candidate and decision.stage is before.stage
     same_weight = same_candidate and decision.weight == before.weight
     stable = observation.revision(decision.stable)
-    candidate = observation.revision(decision.candidate)
-    version = observation.spec.model.version
     rolling = decision.candidate is not None and decision.stage is not StageName.INSTALL
     return ModelDeploymentStatus(
         observed_generation=observation.generation,
         stage=decision.stage,
         stable=decision.stable,
-        stable_version=(stable.spec.model.version if stable else version) if decision.stable else None,
+        stable_version=_version(observation, decision.stable),
         candidate=decision.candidate,
-        candidate_version=(candidate.spec.model.version if candidate else version) if decision.candidate else None,
+        candidate_version=_version(observation, decision.candidate),
         weight=decision.weight,
         rollout_started_at=(before.rollout_started_at if same_candidate else now) if rolling else None,
         stage_started_at=(before.stage_started_at if same_stage else now) if rolling else None,
@@ -64,6 +62,16 @@ def deployment_status(
             tell_numbers=tell_numbers,
         ),
     )
+
+
+def _version(observation: Observation, id: str | None) -> str | None:
+    """Model version of a revision; where its ModelRevision is gone, what was written of the live one stays."""
+    view = observation.revision(id)
+    if view is not None:
+        return view.spec.model.version
+    if id == observation.target:
+        return observation.spec.model.version
+    return observation.status.stable_version if id else None
 
 
 def revision_statuses(observation: Observation, decision: Decision, now: datetime) -> Mapping[str, ModelRevisionStatus]:
