@@ -126,8 +126,7 @@ def assess(observation: Observation, *, candidate: RevisionView, stable: Revisio
             )
             rate, both = _traffic(observation, reading, before)
             evidence = replace(evidence, requests_per_second=rate, both_served=both)
-            if reading.missing and len(reading.missing) == len(rollout.gates):
-                unread = next(iter(reading.missing.values()))
+            unread = next(iter(reading.missing.values()), None)
         case Unreadable(reason=reason):
             unread = f"Prometheus cannot be asked: {reason}"
         case None:
