@@ -87,13 +87,31 @@ def inconclusive(situation: Situation, held: Decision) -> Decision:
                 ),
             )
         case Inconclusive.PAUSE:
-            status = situation.observation.status
-            return situation.decision(
-                stage=status.stage or held.stage,
-                reason="Inconclusive",
-                message=f"{why}; edit the policy or the model to go on",
-                weight=status.weight,
-                capacity=100 if status.stage is StageName.SHADOW else status.weight,
-                mirror=status.stage is StageName.SHADOW,
-                standing=Standing.PAUSED,
-            )
+            return _pause(situation, stage=situation.observation.status.stage or held.stage, why=why)
+
+
+def _pause(situation: Situation, *, stage: StageName, why: str) -> Decision:
+    """Everything stays as it is. The record is made when the pause begins; evidence that restarts has its own first."""
+    status = situation.observation.status
+    message = f"{why}; edit the policy or the model to go on"
+    told = any(c.type == "Paused" and c.status == "True" and c.reason == "Inconclusive" for c in status.conditions)
+    return situation.decision(
+        stage=stage,
+        reason="Inconclusive",
+        message=message,
+        weight=status.weight,
+        capacity=100 if stage is StageName.SHADOW else status.weight,
+        mirror=stage is StageName.SHADOW,
+        standing=Standing.PAUSED,
+        record=None
+        if told or situation.restarted
+        else record(
+            at=situation.now,
+            outcome=Outcome.PAUSE,
+            reason="Inconclusive",
+            message=message,
+            stage=stage,
+            weight=status.weight,
+            judgement=situation.judgement,
+        ),
+    )
