@@ -93,13 +93,17 @@ def _backend(observation: Observation, revision: str, *, weight: int = 0) -> Bac
 
 
 def _entry(observation: Observation, stable: str, decision: Decision) -> ApplyEntry:
-    """With a route: the stable revision. Without one: both while the candidate has a share, one otherwise."""
+    """With a route: the stable revision. Without one: both while the candidate has a share, one otherwise.
+
+    Pods are the share then, so more of them than were asked for get nothing until they are gone.
+    """
     only: str | None = stable
     if observation.spec.route is None and decision.candidate is not None:
         candidate = observation.revision(decision.candidate)
-        if decision.weight >= 100 and candidate and candidate.ready >= observation.spec.serving.replicas:
+        ready = candidate.ready if candidate else 0
+        if decision.weight >= 100 and ready >= observation.spec.serving.replicas:
             only = decision.candidate
-        elif decision.weight > 0:
+        elif decision.weight > 0 and ready <= _candidate_replicas(observation, decision):
             only = None
     labels = {LABEL_NAME: observation.name, **({LABEL_REVISION: only} if only else {})}
     return ApplyEntry(selector=labels, port=_port(observation, only or stable))
