@@ -70,7 +70,7 @@ def outcome(deployment: dict[str, Any] | None, version: str) -> str | None:
     if deployment is None:
         return None
     status = deployment.get("status", {})
-    if status.get("observedGeneration") != deployment["metadata"]["generation"]:
+    if not _is_current(deployment):
         return None
     truths = {c["type"]: c["status"] == "True" for c in status.get("conditions", [])}
     if truths.get("RolledBack"):
@@ -80,6 +80,13 @@ def outcome(deployment: dict[str, Any] | None, version: str) -> str | None:
     if truths.get("Ready") and status.get("stableVersion") == version:
         return "Live"
     return None
+
+
+def _is_current(deployment: dict[str, Any] | None) -> bool:
+    """Whether the operator has seen what was applied last."""
+    if deployment is None:
+        return False
+    return bool(deployment.get("status", {}).get("observedGeneration") == deployment["metadata"]["generation"])
 
 
 def picture(deployment: dict[str, Any] | None, chapter: Chapter, evidence: Evidence, load: LoadCounts) -> Group:
@@ -144,7 +151,7 @@ def follow(chapter: Chapter, load: Load, *, prometheus: str, console: Console) -
             live.update(picture(deployment, chapter, evidence, load.snapshot()))
             status = (deployment or {}).get("status", {})
             now = (status.get("stage"), status.get("weight"))
-            if now != said and status.get("stage"):
+            if now != said and _is_current(deployment):
                 said = now
                 _say(console, chapter, status, time.monotonic() - began)
             time.sleep(0.5)
@@ -154,7 +161,11 @@ def follow(chapter: Chapter, load: Load, *, prometheus: str, console: Console) -
 
 def _say(console: Console, chapter: Chapter, status: dict[str, Any], seconds: float) -> None:
     where = f"[cyan]{status['stage']:<8}[/] weight {status.get('weight', 0):3} %"
-    console.print(f"[dim]{seconds:6.1f} s[/]  {chapter.version}  {where}  [dim]{_says(status)}[/]", highlight=False)
+    console.print(
+        f"[dim]{seconds:6.1f} s[/]  {chapter.version}  {where}  [dim]{_says(status)}[/]",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _says(status: dict[str, Any]) -> str:
