@@ -6,6 +6,7 @@ namespaces, and no part in the machine's services. Images and build results stay
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -61,7 +62,7 @@ def start(settings: Settings) -> None:
         namespace.create(settings)
         settings.runtime.mkdir(parents=True, exist_ok=True)
         settings.state.mkdir(parents=True, exist_ok=True)
-        (settings.runtime / "dockerd.pid").unlink(missing_ok=True)
+        _clear_leftovers(settings, programs)
         config = _write_config(settings, programs)
         log = settings.state / "dockerd.log"
         command: tuple[str | Path, ...] = (
@@ -93,6 +94,19 @@ def docker(settings: Settings) -> str:
 
 def _record(settings: Settings) -> Path:
     return settings.state / "dockerd.json"
+
+
+def _clear_leftovers(settings: Settings, programs: Path) -> None:
+    """Ends what a killed engine left running and holding locks, and forgets process ids that may be others' by now.
+
+    What is ours is told by where it runs and by the program file that it runs from.
+    """
+    for pid in namespace.processes(settings):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if Path(f"/proc/{pid}/exe").readlink().is_relative_to(programs):
+                process.owned(pid).end(patience=2.0)
+    for stale in ("dockerd.pid", "exec/containerd/containerd.pid", "docker.sock"):
+        (settings.runtime / stale).unlink(missing_ok=True)
 
 
 def _write_config(settings: Settings, programs: Path) -> Path:

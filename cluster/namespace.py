@@ -20,6 +20,11 @@ def enter(settings: Settings) -> tuple[str, ...]:
     return ("nsenter", f"--net={settings.namespace_file}", "--")
 
 
+def processes(settings: Settings) -> list[int]:
+    """The ids of the processes that run inside."""
+    return [int(word) for word in run("ip", "netns", "pids", settings.name, what="Listing processes").split()]
+
+
 def create(settings: Settings) -> None:
     """Makes it with a working loopback; one that is usable already is kept."""
     if not exists(settings):
