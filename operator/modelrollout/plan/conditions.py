@@ -12,6 +12,7 @@ from datetime import datetime
 from modelrollout.api.conditions import Condition, ConditionType, merge
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.plan.plan import Decision, Standing
+from modelrollout.plan.records import cut
 
 
 def conditions(
@@ -29,7 +30,7 @@ def conditions(
         ConditionType.PAUSED: standing is Standing.PAUSED,
     }
     before = {condition.type: condition for condition in previous}
-    message = decision.message
+    message = cut(decision.message)
     ready = before.get(ConditionType.READY)
     if not tell_numbers and ready is not None and ready.reason == decision.reason:
         message = ready.message
@@ -57,7 +58,7 @@ def broken(
             type=kind,
             status="True" if truth else "False",
             reason=reason,
-            message=message if truth or kind is ConditionType.READY else "",
+            message=cut(message) if truth or kind is ConditionType.READY else "",
             observed_generation=generation,
             last_transition_time=now,
         )

@@ -8,6 +8,13 @@ from modelrollout.evidence import Counts, GateVerdict, Judgement
 
 _LARGEST_LOG = 700.0  # JSON has no infinity; e^700 is past any threshold
 
+LONGEST_MESSAGE = 2000
+"""Characters that a record keeps of a message. A pod or Prometheus may say more, and no decision may fail for that."""
+
+
+def cut(message: str) -> str:
+    return message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 1] + "…"
+
 
 def _arm(counts: Counts) -> ArmCounts:
     return ArmCounts(requests=round(counts.total, 3), bad=round(counts.bad, 3))
@@ -39,6 +46,7 @@ def record(
     weight: int,
     judgement: Judgement | None = None,
 ) -> DecisionRecord:
+    message = cut(message)
     if judgement is None:
         return DecisionRecord(at=at, outcome=outcome, reason=reason, message=message, stage=stage, weight=weight)
     return DecisionRecord(
