@@ -178,7 +178,7 @@ def _traffic_ended_at(view: RevisionView, now: datetime) -> datetime:
 def _notices(observation: Observation, decision: Decision) -> tuple[Notice, ...]:
     if decision.record is not None:
         bad = decision.standing in (Standing.ROLLED_BACK, Standing.PAUSED)
-        return (Notice(reason=decision.reason, message=decision.message, warning=bad),)
+        return (Notice(reason=decision.record.reason, message=decision.record.message, warning=bad),)
     if decision.standing in (Standing.STALLED, Standing.PAUSED):
         told = any(
             c.type == "Stalled" and c.status == "True" and c.reason == decision.reason
