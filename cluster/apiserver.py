@@ -173,7 +173,10 @@ def _is_ready(server: ApiServer) -> bool:
         try:
             request = urllib.request.Request(server.url + path, headers=headers)
             urllib.request.urlopen(request, context=context, timeout=5).close()
-        except (urllib.error.URLError, OSError):
+        except urllib.error.HTTPError as error:
+            error.close()
+            return False
+        except OSError:
             return False
     return True
 

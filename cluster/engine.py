@@ -92,6 +92,15 @@ def docker(settings: Settings) -> str:
     return str(own[0]) if own else process.require("docker", remedy="install Docker.")
 
 
+def keep_only(settings: Settings, tag: str, *, also: tuple[str, ...] = ()) -> None:
+    """Removes the tags that earlier builds left in a repository; what a container still uses stays by itself."""
+    client = (docker(settings), "--host", socket(settings), "image")
+    repository = tag.rpartition(":")[0]
+    listed = process.run(*client, "ls", "--format={{.Repository}}:{{.Tag}}", repository, what="Listing images").split()
+    for old in set(listed) - {tag, *also}:
+        process.succeeds(*client, "rm", old)
+
+
 def _record(settings: Settings) -> Path:
     return settings.state / "dockerd.json"
 

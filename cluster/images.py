@@ -76,6 +76,8 @@ def build(settings: Settings, name: str, folder: Path, *, base: str = "python") 
     if not _in_engine(settings, tag):
         with lock.exclusive(settings.cache), step(f"building the image {tag}"):
             _build(settings, tag, context, parent=parent)
+            if private:
+                engine.keep_only(settings, tag, also=(_moving(tag),))
     if not _in_node(settings, tag):
         with lock.exclusive(settings.cache), step(f"loading {tag} into the node"):
             _load(settings, tag)

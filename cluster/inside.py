@@ -31,6 +31,8 @@ def command(settings: Settings, *words: str | Path) -> tuple[str | Path, ...]:
 
 def execute(settings: Settings, words: list[str]) -> None:
     """Becomes the command, so that signals and its exit code are its own. Does not return."""
+    if not settings.kubeconfig.exists():
+        raise ClusterError("There is no cluster: make one with python -m cluster up.")
     os.environ.update(environment(settings))
     whole = [str(word) for word in command(settings, *words)]
     try:

@@ -48,6 +48,7 @@ def ensure(settings: Settings) -> str:
         }
         archive.write(folder / "node.tar", [Image(tag, [base, programs, images], config)])
         process.run(*client, "load", "--input", folder / "node.tar", what="Loading the node image")
+        engine.keep_only(settings, tag)
     return tag
 
 
