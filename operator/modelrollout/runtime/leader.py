@@ -97,7 +97,7 @@ class LeaderElector:
         cancel it after everything that writes has ended.
         """
         try:
-            while not await self._attempt(self._acquire):
+            while not await self._within(self._times.renew_deadline_seconds, self._attempt(self._acquire)):
                 await self._clock.sleep(self._times.retry_seconds)
             log.info("%s leads", self._identity)
             self._on_change(True)
