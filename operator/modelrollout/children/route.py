@@ -10,13 +10,11 @@ from modelrollout.plan.observation import RouteView
 
 
 def route_manifest(owner: Owner, route: RouteView) -> dict[str, Any]:
-    rule: dict[str, Any] = {
-        "backendRefs": [{"name": service, "port": route.port, "weight": weight} for service, weight in route.backends],
-    }
+    backends = [{"name": to.service, "port": to.port, "weight": to.weight} for to in route.backends]
+    rule: dict[str, Any] = {"backendRefs": backends}
     if route.mirror is not None:
-        rule["filters"] = [
-            {"type": "RequestMirror", "requestMirror": {"backendRef": {"name": route.mirror, "port": route.port}}}
-        ]
+        target = {"name": route.mirror.service, "port": route.mirror.port}
+        rule["filters"] = [{"type": "RequestMirror", "requestMirror": {"backendRef": target}}]
     spec: dict[str, Any] = {"parentRefs": [_parent(*parent) for parent in route.parents], "rules": [rule]}
     if route.hostnames:
         spec["hostnames"] = list(route.hostnames)
