@@ -6,7 +6,7 @@ from cluster import addons, cache, engine, images, kind, lock, nodeimage, packag
 from cluster.progress import say
 from cluster.settings import Settings
 
-FIRST_SETUP_GIB = 15
+FIRST_SETUP_GIB = 20
 
 
 def up(settings: Settings) -> None:
