@@ -120,6 +120,12 @@ def test_split_makes_no_more_queries_than_the_limit_asks_for() -> None:
     assert len(many) == math.ceil(total / 6000)
 
 
+def test_a_namespace_that_is_shared_costs_its_length_once() -> None:
+    selectors = [PodSelector("n" * 60, f"m{index}") for index in range(50)]
+    whole = query(ERRORS, selectors)
+    assert split(ERRORS, selectors, limit=len(quote_plus(whole)) + 10) == [whole]
+
+
 def test_split_of_nothing_and_of_a_name_that_is_too_long() -> None:
     assert split(ERRORS, []) == []
     long, short = PodSelector("ns", "x" * 700), PodSelector("ns", "y")

@@ -262,6 +262,22 @@ async def test_a_leader_that_cannot_renew_is_none_after_the_deadline_and_before_
     assert two.leads
 
 
+async def test_the_deadline_counts_from_when_the_last_good_renewal_began(
+    server: Server, clock: ManualClock, processes: list[Process]
+) -> None:
+    """Others may have seen that renewal long before its answer came back."""
+    processes += [one := Process(server, clock, "one")]
+    await settle()
+    one.wire.delay = 1.5
+    await clock.run(3.6)
+    assert server.spec["renewTime"] == "2026-11-24T12:00:02.000000Z"
+    one.wire.delay, one.wire.cut = 0.0, True
+    await clock.run(8.3)
+    assert one.leads
+    await clock.run(0.1)
+    assert not one.leads
+
+
 async def test_leadership_ends_by_the_clock_even_when_nothing_runs(
     server: Server, clock: ManualClock, processes: list[Process]
 ) -> None:
