@@ -1,0 +1,304 @@
+"""Whatever happens, and in whatever order: the rules that nothing may break.
+
+Hypothesis edits the spec, starts and breaks pods, lets time pass, gives and withholds readings, and kills the operator
+between any two actions. Every plan on the way is checked, and so is the world after it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from modelrollout.api.group import LABEL_REVISION
+from modelrollout.api.modeldeployment import ModelDeploymentSpec
+from modelrollout.api.modelrevision import Outcome, RevisionState
+from modelrollout.api.rollout import CanaryStage, Inconclusive, Pace, ShadowStage, SoakStage, Stage
+from modelrollout.evidence import Verdict
+from modelrollout.plan import Observation, Plan, plan
+from modelrollout.plan.actions import ApplyWorkload, RemoveWorkload
+from modelrollout.plan.observation import Trouble
+from modelrollout.plan.pods import MODEL_TROUBLE
+from tests.builders import ERRORS, LATENCY, id_of, spec
+from tests.property.plan.world import World
+
+SHADOW = Stage(shadow=ShadowStage(min_requests=200, hold_for="10s"))
+FIXED = Stage(canary=CanaryStage(weights=(10, 50), hold_for="10s"))
+PACED = Stage(canary=CanaryStage(pace=Pace.EVIDENCE, hold_for="10s", error_budget=5))
+SOAK = Stage(soak=SoakStage(hold_for="30s"))
+
+POLICIES: Sequence[dict[str, Any]] = (
+    {"stages": (SHADOW, FIXED, SOAK)},
+    {"stages": (SHADOW, PACED, SOAK)},
+    {"stages": (FIXED, SOAK), "gates": (ERRORS, LATENCY)},
+    {"stages": (PACED,), "max_duration": "2m"},
+    {"stages": (SHADOW, FIXED, SOAK), "max_duration": "1m", "on_inconclusive": Inconclusive.ROLLBACK},
+    {"stages": (SHADOW, PACED, SOAK), "max_duration": "1m", "on_inconclusive": Inconclusive.PROMOTE},
+)
+VERSIONS = ("1", "2", "3")
+IDS = {version: id_of(spec(version)) for version in VERSIONS}
+EARNED = {"CanaryPassed": "Pass", "PromotedInconclusive": None}
+"""What must be on the record of a version before it is promoted, with the verdict that it must have."""
+JUDGED = {"ShadowPassed": "Pass", "CanaryPassed": "Pass", "EvidenceOfHarm": "Fail"}
+
+
+class CheckedWorld(World):
+    """Checks every plan, and what is done of it."""
+
+    def reconcile(self, *, cut_after: int | None = None) -> Plan:
+        observed, before = self.observe(), self.shares()
+        assert plan(observed, self.now) == plan(observed, self.now), "a plan follows from what is observed alone"
+        planned = super().reconcile(cut_after=cut_after)
+        self._removes_nothing_that_serves(observed, planned)
+        self._leaves_the_live_pods(observed, planned)
+        self._never_raises_traffic_beyond_capacity(planned, before)
+        if cut_after is None:
+            self._gives_no_more_than_ready_pods_carry(planned)
+            self._leaves_records_with_numbers(planned)
+            self._promotes_what_earned_it(observed, planned)
+        if cut_after is None or cut_after > 0:
+            self._takes_harm_back_first(observed, planned)
+        return planned
+
+    def _removes_nothing_that_serves(self, observed: Observation, planned: Plan) -> None:
+        removed = {action.revision for action in planned.actions if isinstance(action, RemoveWorkload)}
+        kept = {observed.status.stable, planned.status.stable, planned.status.candidate}
+        assert not removed & kept
+        assert not removed & {id for id, share in self.shares().items() if share > 0}
+
+    def _leaves_the_live_pods(self, observed: Observation, planned: Plan) -> None:
+        asked = [
+            a.replicas for a in planned.actions if isinstance(a, ApplyWorkload) and a.revision == observed.status.stable
+        ]
+        assert all(replicas == self.spec.serving.replicas for replicas in asked)
+
+    def _never_raises_traffic_beyond_capacity(self, planned: Plan, before: dict[str, float]) -> None:
+        candidate = planned.status.candidate
+        if candidate and self.route is not None:
+            weight = self.weight(candidate)
+            assert weight <= max(self._carried(candidate), round(100 * before.get(candidate, 0)))
+
+    def _gives_no_more_than_ready_pods_carry(self, planned: Plan) -> None:
+        candidate = planned.status.candidate
+        if candidate:
+            assert self.weight(candidate) <= self._carried(candidate)
+            if self.route is not None and self.route.mirror is not None:
+                assert self._carried(candidate) == 100
+
+    def _carried(self, id: str) -> int:
+        view = self.revisions.get(id)
+        return min(100, 100 * view.ready // self.spec.serving.replicas) if view else 0
+
+    def _takes_harm_back_first(self, observed: Observation, planned: Plan) -> None:
+        candidate, stable = observed.candidate, observed.stable
+        if candidate is None or stable is None or candidate.id != observed.target:
+            return
+        found = planned.judgement is not None and planned.judgement.verdict is Verdict.Fail
+        crashes = any(pod.trouble in MODEL_TROUBLE for pod in candidate.pods)
+        shared = any(pod.trouble in MODEL_TROUBLE for pod in stable.pods)
+        if found or (crashes and not shared):
+            assert self.shares().get(candidate.id, 0.0) == 0.0
+            assert planned.status.rejected == candidate.id
+
+    def _leaves_records_with_numbers(self, planned: Plan) -> None:
+        for status in planned.revisions.values():
+            for record in status.decisions:
+                assert len(record.message.split()) >= 4
+                if record.reason in JUDGED and "taken out of the policy" not in record.message:
+                    assert record.verdict == JUDGED[record.reason]
+                    assert all(gate.candidate.requests > 0 and gate.stable.requests > 0 for gate in record.gates)
+                    assert None not in (record.harm, record.harm_threshold, record.safety_threshold)
+
+    def _promotes_what_earned_it(self, observed: Observation, planned: Plan) -> None:
+        new = planned.status.stable
+        if new is None or observed.status.stable in (None, new):
+            return
+        decisions = planned.revisions[new].decisions
+        started = max(i for i, record in enumerate(decisions) if record.reason == "RolloutStarted")
+        earned = [record for record in decisions[started:] if record.reason in EARNED]
+        assert earned, "promoted, and nothing on its record says why"
+        assert all(EARNED[record.reason] in (None, record.verdict) for record in earned)
+        assert decisions[-1].outcome is Outcome.PROMOTE
+        assert self._carried(new) == 100
+
+
+class AnyRollout(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.version, self.policy, self.replicas, self.routed = "1", 0, 3, True
+        self.world = CheckedWorld(self.spec())
+        self.rejected: str | None = None
+
+    def spec(self) -> ModelDeploymentSpec:
+        return spec(self.version, replicas=self.replicas, route=self.routed, **POLICIES[self.policy])
+
+    def edit(self) -> None:
+        self.world.edit(self.spec())
+        if self.rejected != IDS[self.version]:
+            self.rejected = None
+
+    # Given
+
+    @initialize(
+        routed=st.booleans(),
+        policy=st.integers(0, len(POLICIES) - 1),
+        replicas=st.sampled_from([1, 3, 10]),
+        begun=st.sampled_from(["nothing", "live", "rolling", "rolling", "rolling"]),
+        seconds=st.sampled_from([5, 15, 25, 40, 60]),
+    )
+    def something_has_begun(self, routed: bool, policy: int, replicas: int, begun: str, seconds: float) -> None:
+        """Nothing yet, a first version that is live, or a second one on its way for so many seconds."""
+        self.routed, self.policy, self.replicas = routed, policy, replicas
+        self.world = CheckedWorld(self.spec(), requests_per_second=100)
+        if begun != "nothing":
+            self.world.run(15)
+        if begun == "rolling":
+            self.version = "2"
+            self.edit()
+            for planned in self.world.run(seconds):
+                self._remember(planned)
+
+    # When
+
+    @rule(version=st.sampled_from(VERSIONS))
+    def somebody_names_a_version(self, version: str) -> None:
+        self.version = version
+        self.edit()
+
+    @precondition(lambda self: self.world.status.stable_version)
+    @rule()
+    def somebody_reverts(self) -> None:
+        self.version = self.world.status.stable_version or "1"
+        self.edit()
+
+    @rule(replicas=st.sampled_from([1, 2, 3, 10]))
+    def somebody_scales(self, replicas: int) -> None:
+        self.replicas = replicas
+        self.edit()
+
+    @rule(policy=st.integers(0, len(POLICIES) - 1))
+    def somebody_edits_the_policy(self, policy: int) -> None:
+        self.policy = policy
+        self.edit()
+
+    @rule()
+    def pods_start(self) -> None:
+        self.world.start_pods()
+
+    @rule(version=st.sampled_from(VERSIONS), trouble=st.sampled_from(Trouble))
+    def pods_break(self, version: str, trouble: Trouble) -> None:
+        self.world.trouble(IDS[version], trouble)
+
+    @rule()
+    def pods_are_mended(self) -> None:
+        self.world.mend()
+
+    @rule(version=st.sampled_from(VERSIONS), share=st.sampled_from([0.0, 0.001, 0.3, 1.0]))
+    def a_version_is_this_bad(self, version: str, share: float) -> None:
+        self.world.bad_share[IDS[version]] = share
+
+    @rule(seconds=st.sampled_from([0.5, 5, 12, 31, 120]))
+    def time_passes(self, seconds: float) -> None:
+        self.world.pass_time(seconds)
+
+    @rule()
+    def prometheus_answers(self) -> None:
+        self.world.read()
+
+    @rule()
+    def prometheus_cannot_be_asked(self) -> None:
+        self.world.fail_to_read()
+
+    @rule(requests=st.sampled_from([0, 3, 100, 5000]))
+    def users_come_and_go(self, requests: float) -> None:
+        self.world.requests_per_second = requests
+
+    @rule()
+    def the_operator_restarts(self) -> None:
+        self.world.forget()
+
+    @rule(seconds=st.sampled_from([20, 60, 90]), version=st.sampled_from(VERSIONS))
+    def a_version_is_named_and_all_goes_its_way(self, version: str, seconds: float) -> None:
+        self.somebody_names_a_version(version)
+        self.all_goes_its_way_for_a_while(seconds)
+
+    @rule(actions=st.integers(0, 4))
+    def the_operator_is_killed_in_the_middle_of_a_plan(self, actions: int) -> None:
+        self.world.reconcile(cut_after=actions)
+
+    @rule()
+    def the_operator_plans(self) -> None:
+        self._remember(self.world.reconcile())
+
+    @rule()
+    def the_operator_comes_to_rest(self) -> None:
+        for planned in self.world.settle():
+            self._remember(planned)
+
+    @rule(seconds=st.sampled_from([5, 10, 20, 40]))
+    def all_goes_its_way_for_a_while(self, seconds: float) -> None:
+        for planned in self.world.run(seconds):
+            self._remember(planned)
+
+    def _remember(self, planned: Plan) -> None:
+        for id, status in planned.revisions.items():
+            if status.state is RevisionState.ROLLED_BACK and id == IDS[self.version]:
+                self.rejected = id
+
+    # Then
+
+    @invariant()
+    def some_backend_always_has_all_of_the_weight_once_something_is_live(self) -> None:
+        if self.world.status.stable is None:
+            return
+        if self.routed:
+            assert self.world.route is not None
+            assert sum(backend.weight for backend in self.world.route.backends) == 100
+        assert self.world.entry is not None
+        only = self.world.entry.selector.get(LABEL_REVISION)
+        assert only is None or self.world.revisions[only].workload is not None
+
+    @invariant()
+    def the_mirror_never_points_at_another_than_the_candidate(self) -> None:
+        mirror = self.world.route.mirror if self.world.route else None
+        assert mirror is None or self.world.id_of(mirror.service) == self.world.status.candidate
+
+    @invariant()
+    def the_live_version_has_pods(self) -> None:
+        stable = self.world.revisions.get(self.world.status.stable or "")
+        if stable is not None:
+            assert stable.workload is not None
+            assert stable.workload.replicas > 0
+
+    @invariant()
+    def a_rolled_back_version_gets_nothing_until_the_spec_names_another(self) -> None:
+        if self.rejected:
+            assert self.world.shares().get(self.rejected, 0.0) == 0.0
+            assert self.world.status.candidate != self.rejected
+
+    @invariant()
+    def evidence_never_has_more_requests_than_there_were(self) -> None:
+        known = self.world.observe().evidence
+        if known is not None:
+            for gate in known.gates.values():
+                assert gate.candidate.total <= self.world.served(known.revision) * (1 + 1e-9) + 1e-5
+
+    def teardown(self) -> None:
+        """However it got here: left alone, it comes to rest, and no pods stay behind that serve nobody."""
+        for _ in range(3):  # a soak may end at first, and its old version's pods go after that
+            self.world.settle()
+            self.world.pass_time(11)
+        roles = (self.world.status.stable, self.world.status.candidate)
+        assert [id for id, view in self.world.revisions.items() if view.workload and id not in roles] == []
+
+
+AnyRollout.TestCase.settings = settings(
+    max_examples=250,
+    stateful_step_count=30,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+TestAnyRollout = AnyRollout.TestCase
