@@ -1,6 +1,7 @@
 # Everything a newcomer or a machine runs. Each target sets up what it needs; slow parts are cached and resumed.
 
 CACHE ?= $(or $(MODELROLLOUT_CACHE),$(HOME)/.cache/modelrollout)
+export PATH := $(CACHE)/uv/bin:$(PATH)
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 IN_CLUSTER := $(PYTHON) -m cluster exec --
@@ -55,11 +56,10 @@ clean: down
 	rm -rf .venv
 
 lock:  ## resolve again and pin what is newest
-	$(UV) pip compile -q pyproject.toml $(LOCK) -o operator/requirements.lock
-	$(UV) pip compile -q pyproject.toml --group dev $(LOCK) -o requirements/dev.lock
+	uv pip compile -q pyproject.toml $(LOCK) -o operator/requirements.lock
+	uv pip compile -q pyproject.toml --group dev $(LOCK) -o requirements/dev.lock
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --upgrade
-UV ?= $(or $(shell command -v uv),$(CACHE)/uv/bin/uv)
 
 .venv/ready: requirements/dev.lock pyproject.toml scripts/setup
 	CACHE="$(CACHE)" scripts/setup
