@@ -103,7 +103,7 @@ def _step(situation: Situation, *, weight: int, to: int) -> Decision:
         message = f"{message}: {progress_sentence(situation.judgement)}"
     return situation.decision(
         stage=StageName.CANARY,
-        reason="WeightIncreased",
+        reason="Comparing",  # as the plan after it says, so that one step is one write of the status
         message=message,
         weight=to,
         record=record(
