@@ -12,28 +12,7 @@ from typing import Self
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from modelrollout.adapters.clock import Clock
-
 Check = Callable[[], str | None]
-
-
-class Heartbeat:
-    """Somebody must show a sign of life at least every so often."""
-
-    def __init__(self, clock: Clock, *, limit_seconds: float, who: str) -> None:
-        self._clock = clock
-        self._limit_seconds = limit_seconds
-        self._who = who
-        self._beat_at = clock.monotonic()
-
-    def beat(self) -> None:
-        self._beat_at = self._clock.monotonic()
-
-    def check(self) -> str | None:
-        silent = self._clock.monotonic() - self._beat_at
-        if silent <= self._limit_seconds:
-            return None
-        return f"{self._who}: no sign of life for {silent:.0f} s"
 
 
 class HealthServer:

@@ -9,9 +9,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from modelrollout.evidence import Counts
-from modelrollout.runtime.health import HealthServer, Heartbeat
+from modelrollout.runtime.health import HealthServer
 from modelrollout.runtime.telemetry import GateFigures, RolloutFigures, Telemetry
-from tests.clock import ManualClock
 
 
 class Pages:
@@ -83,17 +82,6 @@ async def test_pages_are_answered_while_a_scrape_is_written() -> None:
         assert not scrape.done()
         release.set()
         assert await scrape == (200, "")
-
-
-def test_a_heart_that_stops() -> None:
-    clock = ManualClock()
-    heartbeat = Heartbeat(clock, limit_seconds=30, who="workers")
-    clock.advance(30)
-    assert heartbeat.check() is None
-    clock.advance(1)
-    assert heartbeat.check() == "workers: no sign of life for 31 s"
-    heartbeat.beat()
-    assert heartbeat.check() is None
 
 
 Sample = tuple[str, frozenset[tuple[str, str]]]
