@@ -20,6 +20,7 @@ from modelrollout.plan import Observation, Plan, plan
 from modelrollout.plan.actions import ApplyWorkload, RemoveWorkload
 from modelrollout.plan.observation import Trouble
 from modelrollout.plan.pods import MODEL_TROUBLE
+from modelrollout.plan.shape import DRAIN
 from tests.builders import ERRORS, LATENCY, id_of, spec
 from tests.property.plan.world import World
 
@@ -285,12 +286,15 @@ class AnyRollout(RuleBasedStateMachine):
                 assert gate.candidate.total <= self.world.served(known.revision) * (1 + 1e-9) + 1e-5
 
     def teardown(self) -> None:
-        """However it got here: left alone, it comes to rest, and no pods stay behind that serve nobody."""
-        for _ in range(3):  # a soak may end at first, and its old version's pods go after that
-            self.world.settle()
-            self.world.pass_time(11)
+        """However it got here: left alone, it comes to rest, and pods that serve nobody are drained and then go."""
+        self.world.settle()
+        self.world.pass_time(11)
+        self.world.settle()
         roles = (self.world.status.stable, self.world.status.candidate)
-        assert [id for id, view in self.world.revisions.items() if view.workload and id not in roles] == []
+        for view in self.world.revisions.values():
+            if view.id not in roles and view.workload is not None:
+                assert view.status.traffic_ended_at is not None
+                assert self.world.now - view.status.traffic_ended_at < DRAIN
 
 
 AnyRollout.TestCase.settings = settings(
