@@ -65,7 +65,7 @@ class GateEvidence:
 
     `harm_logs` are ln of the stakes in play; `safety_logs` and `safety_slopes` are the sums of the safety bets (before
     the division by `phi`); `history` is what the stable arm served before the rollout; `pending` waits for its other
-    arm.
+    arm. `carried` is ln E_harm as an earlier rollout of the same revision left it, None in its first.
     """
 
     planned_intervals: int
@@ -78,6 +78,7 @@ class GateEvidence:
     stable: Counts = _NONE
     history: Counts = _NONE
     pending: Interval = _EMPTY
+    carried: float | None = None
 
     def __post_init__(self) -> None:
         if self.planned_intervals < 1:
@@ -91,7 +92,7 @@ class GateEvidence:
         Logs and slopes are rounded down, so that storing never adds evidence of either kind: it takes less than 1e-6
         from ln E_harm and never lowers an upper bound. Counts are rounded to the nearest 1e-6.
         """
-        return {
+        state: dict[str, object] = {
             "plannedIntervals": self.planned_intervals,
             "intervals": self.intervals,
             "phi": self.phi,
@@ -103,11 +104,13 @@ class GateEvidence:
             "history": record.pair(self.history),
             "pending": [*record.pair(self.pending.candidate), *record.pair(self.pending.stable)],
         }
+        return state if self.carried is None else {**state, "carried": record.floor(self.carried)}
 
     @classmethod
     def from_dict(cls, stored: object) -> "GateEvidence":
         """Read back what `to_dict` wrote; anything else is refused with an EvidenceError."""
-        fields = record.check_keys(stored, keys=_KEYS)
+        fields = record.check_keys(stored, keys=_KEYS, optional=("carried",))
+        carried = fields.get("carried")
         intervals = record.whole(fields["intervals"], field="intervals", least=0)
         pending = record.numbers(fields["pending"], field="pending", length=4)
         return cls(
@@ -121,6 +124,7 @@ class GateEvidence:
             stable=record.counts(fields["stable"], field="stable"),
             history=record.counts(fields["history"], field="history"),
             pending=Interval(candidate=Counts(*pending[:2]), stable=Counts(*pending[2:])),
+            carried=None if carried is None else record.number(carried, field="carried"),
         )
 
 
@@ -180,6 +184,22 @@ def discard_pending(evidence: GateEvidence) -> GateEvidence:
     return replace(evidence, pending=_EMPTY)
 
 
+def retried(evidence: GateEvidence) -> GateEvidence:
+    """For another rollout of the same revision. The stakes stay, so that trying again is no way around the error rate;
+    safety, and the requests that it takes, have to be earned anew. Served requests of the live version stay as history.
+    """
+    return replace(
+        evidence,
+        safety_logs=(0.0,) * len(safety.BETS),
+        safety_slopes=(0.0,) * len(safety.BETS),
+        candidate=_NONE,
+        stable=_NONE,
+        history=evidence.history + evidence.stable,
+        pending=_EMPTY,
+        carried=log_harm(evidence),
+    )
+
+
 def log_harm(evidence: GateEvidence) -> float:
     """ln E_harm: the mean of the stakes in play plus what is not yet in play; 0 at the start."""
     rest = 1 - harm.invested(evidence.intervals, planned=evidence.planned_intervals)
@@ -194,6 +214,15 @@ def log_safety(evidence: GateEvidence, policy: GatePolicy) -> float:
 def upper_bound(evidence: GateEvidence, *, false_promotion: float) -> float:
     """Upper bound of the excess p_c - ratio * p_s in [0, 1], good at all looks together; 1 if nothing is known."""
     return safety.upper_bound(**_safety_sums(evidence), false_promotion=false_promotion)
+
+
+def safety_sums(evidence: GateEvidence, policy: GatePolicy) -> tuple[float, ...]:
+    """ln E_safe of each bet by itself."""
+    sums = _safety_sums(evidence)
+    return tuple(
+        constant + slope * policy.promote_within
+        for constant, slope in zip(sums["constants"], sums["slopes"], strict=True)
+    )
 
 
 def _safety_sums(evidence: GateEvidence) -> dict[str, tuple[float, ...]]:

@@ -5,6 +5,11 @@ so one threshold 1/falseRollback serves all gates, and the chance of ever rollin
 `false_rollback` however many gates there are and however often they are looked at.
 **Promotion.** Every gate must show by itself that the candidate is within its margin. A harmful candidate is beyond the
 margin of some gate, and that gate lets it through with probability `false_promotion` at most: no share to be split.
+**Rules.** A limit is no e-value: its breach is a Fail beside the mean, without an error rate, and it passes while the
+number was seen and lies within.
+**Another rollout of the same revision** goes on from the stakes of the one before. What was known then does not roll
+back by itself; it does once the stakes stand at the threshold and higher than they did then. Until they have come down
+below it nothing is promoted either.
 """
 
 import enum
@@ -14,8 +19,22 @@ from dataclasses import dataclass
 
 from modelrollout.evidence.counts import Counts
 from modelrollout.evidence.errors import EvidenceError
-from modelrollout.evidence.gate import GateEvidence, GatePolicy, log_harm, log_safety, upper_bound
+from modelrollout.evidence.gate import GateEvidence
+from modelrollout.evidence.kinds import (
+    Evidence,
+    Kind,
+    Policy,
+    carried,
+    kind_of,
+    log_harm,
+    log_safety,
+    seen,
+    upper_bound,
+)
+from modelrollout.evidence.limit import LimitEvidence, LimitPolicy, breached, within
 from modelrollout.evidence.logs import log_sum
+from modelrollout.evidence.mean import MeanEvidence
+from modelrollout.evidence.shape import ShapeEvidence, worst
 
 
 class Verdict(enum.StrEnum):
@@ -43,21 +62,31 @@ class ErrorRates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateVerdict:
-    """One gate's part in a judgement, with its numbers. Logs are natural."""
+    """One gate's part in a judgement, with its numbers. Logs are natural.
+
+    `upper_bound` is None where a gate counts no requests. Counts of a Shape are those at `edge`, where the candidate
+    differs most; `values` are the means of a Mean (candidate, live) and the newest value of a Limit.
+    """
 
     gate: str
     verdict: Verdict
     log_harm: float
     log_safety: float
-    upper_bound: float
+    upper_bound: float | None
     candidate: Counts
     stable: Counts
     intervals: int
+    kind: Kind = Kind.COUNTS
+    values: tuple[float, ...] = ()
+    edge: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """`log_harm` is ln of the weighted mean e-value; `culprit` is the gate with the largest part in a `Fail`."""
+    """`log_harm` is ln of the weighted mean e-value; `culprit` is the gate with the largest part in a `Fail`.
+
+    `by_rule` tells that it failed by a limit, which has no error rate.
+    """
 
     verdict: Verdict
     log_harm: float
@@ -65,43 +94,39 @@ class Judgement:
     safety_threshold: float
     culprit: str | None
     gates: tuple[GateVerdict, ...]
+    by_rule: bool = False
 
 
-def judge(
-    gates: Mapping[str, tuple[GatePolicy, GateEvidence]] | Iterable[tuple[GatePolicy, GateEvidence]],
-    *,
-    rates: ErrorRates,
-) -> Judgement:
+Pair = tuple[Policy, Evidence]
+
+
+def judge(gates: Mapping[str, Pair] | Iterable[Pair], *, rates: ErrorRates) -> Judgement:
     """Judge all gates. Without any gate there is nothing that could earn a promotion: `NoData`."""
     pairs = list(gates.values() if isinstance(gates, Mapping) else gates)
+    if len({policy.name for policy, _ in pairs}) != len(pairs):
+        raise EvidenceError("Two gates have the same name.")
     harm_threshold = math.log(1 / rates.false_rollback)
     safety_threshold = math.log(1 / rates.false_promotion)
-    whole = math.fsum(policy.weight for policy, _ in pairs)
-    parts = {policy.name: math.log(policy.weight / whole) + log_harm(evidence) for policy, evidence in pairs}
-    if len(parts) != len(pairs):
-        raise EvidenceError("Two gates have the same name.")
+    parts, before = _parts(pairs), _parts_before(pairs)
     joint = log_sum(parts.values()) if parts else 0.0
-    culprit = max(parts, key=parts.__getitem__) if parts and joint >= harm_threshold else None
+    reached = joint >= harm_threshold
+    harmed = reached and (before is None or joint > before)
+    doubted = reached and not harmed
+    broken = [policy.name for policy, evidence in pairs if _breaks(policy, evidence)]
+    culprit = max(parts, key=parts.__getitem__) if harmed else broken[0] if broken else None
 
-    def verdict_of(policy: GatePolicy, evidence: GateEvidence) -> Verdict:
-        if culprit is not None and (policy.name == culprit or log_harm(evidence) >= harm_threshold):
+    def verdict_of(policy: Policy, evidence: Evidence) -> Verdict:
+        if policy.name in broken:
             return Verdict.Fail
-        if (evidence.candidate + evidence.pending.candidate).total == 0:
+        harm = log_harm(evidence)
+        if harmed and harm is not None and (policy.name == culprit or harm >= harm_threshold):
+            return Verdict.Fail
+        if not seen(evidence):
             return Verdict.NoData
-        return Verdict.Pass if log_safety(evidence, policy) >= safety_threshold else Verdict.Insufficient
+        return Verdict.Pass if _safe(policy, evidence, safety_threshold) and not doubted else Verdict.Insufficient
 
     verdicts = tuple(
-        GateVerdict(
-            gate=policy.name,
-            verdict=verdict_of(policy, evidence),
-            log_harm=log_harm(evidence),
-            log_safety=log_safety(evidence, policy),
-            upper_bound=upper_bound(evidence, false_promotion=rates.false_promotion),
-            candidate=evidence.candidate,
-            stable=evidence.stable,
-            intervals=evidence.intervals,
-        )
-        for policy, evidence in pairs
+        _gate_verdict(policy, evidence, verdict_of(policy, evidence), rates=rates) for policy, evidence in pairs
     )
     return Judgement(
         verdict=_together({gate.verdict for gate in verdicts}),
@@ -110,6 +135,74 @@ def judge(
         safety_threshold=safety_threshold,
         culprit=culprit,
         gates=verdicts,
+        by_rule=culprit is not None and not harmed,
+    )
+
+
+def _parts(pairs: list[Pair]) -> dict[str, float]:
+    """ln of each betting gate's part in the weighted mean."""
+    bets = [(policy, harm) for policy, evidence in pairs if (harm := log_harm(evidence)) is not None]
+    whole = math.fsum(_weight(policy) for policy, _ in bets)
+    return {policy.name: math.log(_weight(policy) / whole) + harm for policy, harm in bets}
+
+
+def _parts_before(pairs: list[Pair]) -> float | None:
+    """ln of the weighted mean as the rollout before this one left it; None in a revision's first."""
+    stakes = [(policy, carried(evidence)) for policy, evidence in pairs if not isinstance(evidence, LimitEvidence)]
+    whole = math.fsum(_weight(policy) for policy, _ in stakes)
+    if all(stake is None for _, stake in stakes):
+        return None
+    return log_sum(math.log(_weight(policy) / whole) + (stake or 0.0) for policy, stake in stakes)
+
+
+def _weight(policy: Policy) -> float:
+    return 0.0 if isinstance(policy, LimitPolicy) else policy.weight
+
+
+def _breaks(policy: Policy, evidence: Evidence) -> bool:
+    return isinstance(policy, LimitPolicy) and isinstance(evidence, LimitEvidence) and breached(evidence, policy)
+
+
+def _safe(policy: Policy, evidence: Evidence, threshold: float) -> bool:
+    if isinstance(policy, LimitPolicy) and isinstance(evidence, LimitEvidence):
+        return within(evidence, policy)
+    earned = log_safety(evidence, policy)
+    return earned is not None and earned >= threshold
+
+
+def _gate_verdict(policy: Policy, evidence: Evidence, verdict: Verdict, *, rates: ErrorRates) -> GateVerdict:
+    candidate, stable, intervals = Counts(), Counts(), 0
+    values: tuple[float, ...] = ()
+    edge = None
+    match evidence:
+        case GateEvidence():
+            candidate, stable, intervals = evidence.candidate, evidence.stable, evidence.intervals
+        case ShapeEvidence():
+            intervals = evidence.intervals
+            candidate, stable = Counts(evidence.candidate_total), Counts(evidence.stable_total)
+            if (found := worst(evidence)) is not None:
+                edge = found[0]
+                known = evidence.edges[edge]
+                candidate = Counts(evidence.candidate_total, min(known.candidate, evidence.candidate_total))
+                stable = Counts(evidence.stable_total, min(known.stable, evidence.stable_total))
+        case MeanEvidence():
+            intervals = evidence.closed
+            values = (evidence.candidate, evidence.stable) if evidence.closed else ()
+        case LimitEvidence():
+            intervals = len(evidence.looks)
+            values = () if evidence.value is None else (evidence.value,)
+    return GateVerdict(
+        gate=policy.name,
+        verdict=verdict,
+        log_harm=log_harm(evidence) or 0.0,
+        log_safety=log_safety(evidence, policy) or 0.0,
+        upper_bound=upper_bound(evidence, false_promotion=rates.false_promotion),
+        candidate=candidate,
+        stable=stable,
+        intervals=intervals,
+        kind=kind_of(evidence),
+        values=values,
+        edge=edge,
     )
 
 

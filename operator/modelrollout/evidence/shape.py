@@ -1,0 +1,352 @@
+"""Evidence from how requests are spread: candidate against live at every edge, in one direction or in both.
+
+**Harm.** The null says that at no edge the candidate has more than `ratio * F_s + tolerate` of its requests beyond it
+(with `both`: nor fewer than the mirror image allows; with ratio 1 that is a Kolmogorov-Smirnov distance of at most
+`tolerate`). At each edge and in each direction the requests are a pair of counts, so `harm` gives an e-value. Their
+mean is an e-value too, whatever holds them together (Vovk and Wang 2021; Markov's inequality needs nothing but the
+expectation), and it loses at most ln(number of bets on edges) against the best edge in hindsight. One request lies
+beyond several edges at once: that dependence is between edges, not between requests, and costs nothing.
+
+**Safety.** The candidate is safe when it is safe at every edge by itself. A harmful candidate is beyond the margin at
+some edge, and that edge lets it pass with probability falsePromotion at most: an intersection of tests, no share to be
+split. The upper bound is the largest of the edges' own.
+
+The bets on "fewer beyond" are those on "more within": the same formula with n - x in place of x. Slopes depend on
+numbers of requests only, so they are kept once for all edges, and so is what turns the sums of one direction into
+those of the other.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from modelrollout.evidence import harm, record, safety
+from modelrollout.evidence.bins import MAX_EDGES, Bins, Spread
+from modelrollout.evidence.counts import Counts, Interval
+from modelrollout.evidence.errors import EvidenceError
+from modelrollout.evidence.logs import log, log_add, log_mean
+
+KIND = "Shape"
+_LEAST_REQUESTS = 1e-6
+_NOTHING = (-math.inf,) * len(harm.BETS)
+_ZEROS = (0.0,) * len(safety.BETS)
+_KEYS = (
+    "kind",
+    "plannedIntervals",
+    "intervals",
+    "phi",
+    "both",
+    "edges",
+    "harmLogs",
+    "safetyLogs",
+    "safetySlopes",
+    "safetyFlips",
+    "requests",
+    "beyond",
+    "history",
+    "pending",
+    "carried",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShapePolicy:
+    """Margins are fractions of all requests, at every edge; `both` also forbids fewer beyond it."""
+
+    name: str
+    tolerate: float
+    promote_within: float
+    ratio: float = 1.0
+    both: bool = False
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.ratio) and self.ratio > 0):
+            raise EvidenceError(f"Gate {self.name}: the ratio must be a number above 0, not {self.ratio}.")
+        if self.both and self.ratio != 1:
+            raise EvidenceError(f"Gate {self.name}: in both directions the ratio must be 1, not {self.ratio}.")
+        if not 0 <= self.tolerate < self.promote_within <= 1:
+            raise EvidenceError(
+                f"Gate {self.name}: the margins must obey 0 <= tolerate < promote_within <= 1, "
+                f"but they are {self.tolerate} and {self.promote_within}."
+            )
+        if not (math.isfinite(self.weight) and self.weight > 0):
+            raise EvidenceError(f"Gate {self.name}: the weight must be a positive number, not {self.weight}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """What is known at one edge: stakes on more and on fewer beyond it, sums of the safety bets, and totals."""
+
+    more: tuple[float, ...] = _NOTHING
+    fewer: tuple[float, ...] = ()
+    safety_logs: tuple[float, ...] = _ZEROS
+    candidate: float = 0.0
+    stable: float = 0.0
+    history: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShapeEvidence:
+    """What one gate has seen. The edges are those of the first interval; an interval that lacks one is not judged."""
+
+    planned_intervals: int
+    phi: float = 1.0
+    both: bool = False
+    intervals: int = 0
+    edges: Mapping[str, Edge] = field(default_factory=dict)
+    safety_slopes: tuple[float, ...] = _ZEROS
+    safety_flips: tuple[float, ...] = _ZEROS
+    candidate_total: float = 0.0
+    stable_total: float = 0.0
+    history_total: float = 0.0
+    pending: Spread = field(default_factory=lambda: Spread(candidate=Bins(), stable=Bins()))
+    carried: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.planned_intervals < 1:
+            raise EvidenceError(f"At least one interval must be planned, not {self.planned_intervals}.")
+        if not (math.isfinite(self.phi) and self.phi >= 1):
+            raise EvidenceError(f"The dispersion phi must be a number from 1 on, not {self.phi}.")
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain JSON values; logs are rounded down, as those of `GateEvidence`."""
+        known = list(self.edges.values())
+        return {
+            "kind": KIND,
+            "plannedIntervals": self.planned_intervals,
+            "intervals": self.intervals,
+            "phi": self.phi,
+            "both": self.both,
+            "edges": list(self.edges),
+            "harmLogs": [[record.floor(value) for value in (*edge.more, *edge.fewer)] for edge in known],
+            "safetyLogs": [[record.floor(value) for value in edge.safety_logs] for edge in known],
+            "safetySlopes": [record.floor(value) for value in self.safety_slopes],
+            "safetyFlips": [record.floor(value) for value in self.safety_flips],
+            "requests": [record.short(value) for value in self._totals()],
+            "beyond": [[record.short(value) for value in (edge.candidate, edge.stable)] for edge in known],
+            "history": [record.short(edge.history) for edge in known],
+            "pending": [_stored_bins(self.pending.candidate), _stored_bins(self.pending.stable)],
+            "carried": None if self.carried is None else record.floor(self.carried),
+        }
+
+    def _totals(self) -> tuple[float, float, float]:
+        return self.candidate_total, self.stable_total, self.history_total
+
+    @classmethod
+    def from_dict(cls, stored: object) -> "ShapeEvidence":
+        fields = record.check_keys(stored, keys=_KEYS)
+        both = record.truth(fields["both"], field="both")
+        names = record.texts(fields["edges"], field="edges", most=MAX_EDGES)
+        bets = len(harm.BETS) * (2 if both else 1)
+        logs = record.rows(fields["harmLogs"], field="harmLogs", rows=len(names), length=bets)
+        sums = record.rows(fields["safetyLogs"], field="safetyLogs", rows=len(names), length=len(safety.BETS))
+        beyond = record.rows(fields["beyond"], field="beyond", rows=len(names), length=2)
+        history = record.numbers(fields["history"], field="history", length=len(names))
+        requests = record.numbers(fields["requests"], field="requests", length=3)
+        carried = fields["carried"]
+        return cls(
+            planned_intervals=record.whole(fields["plannedIntervals"], field="plannedIntervals", least=1),
+            phi=record.number(fields["phi"], field="phi"),
+            both=both,
+            intervals=record.whole(fields["intervals"], field="intervals", least=0),
+            edges={
+                name: Edge(
+                    more=logs[row][: len(harm.BETS)],
+                    fewer=logs[row][len(harm.BETS) :],
+                    safety_logs=sums[row],
+                    candidate=beyond[row][0],
+                    stable=beyond[row][1],
+                    history=history[row],
+                )
+                for row, name in enumerate(names)
+            },
+            safety_slopes=record.numbers(fields["safetySlopes"], field="safetySlopes", length=len(safety.BETS)),
+            safety_flips=record.numbers(fields["safetyFlips"], field="safetyFlips", length=len(safety.BETS)),
+            candidate_total=requests[0],
+            stable_total=requests[1],
+            history_total=requests[2],
+            pending=_read_spread(fields["pending"]),
+            carried=None if carried is None else record.number(carried, field="carried"),
+        )
+
+
+def _stored_bins(bins: Bins) -> dict[str, object]:
+    return {"edges": list(bins.edges), "requests": [record.short(value) for value in (bins.total, *bins.beyond)]}
+
+
+def _read_spread(stored: object) -> Spread:
+    if not isinstance(stored, list) or len(stored) != 2:
+        raise EvidenceError("Stored evidence must have a list of two arms as pending.")
+    candidate, stable = (_read_bins(arm) for arm in stored)
+    return Spread(candidate=candidate, stable=stable)
+
+
+def _read_bins(stored: object) -> Bins:
+    fields = record.check_keys(stored, keys=("edges", "requests"))
+    edges = record.texts(fields["edges"], field="pending edges", most=MAX_EDGES)
+    total, *beyond = record.numbers(fields["requests"], field="pending requests", length=1 + len(edges))
+    return Bins(edges, total, tuple(beyond))
+
+
+def start(policy: ShapePolicy, *, planned_intervals: int, phi: float = 1.0) -> ShapeEvidence:
+    return ShapeEvidence(planned_intervals=planned_intervals, phi=phi, both=policy.both)
+
+
+def update(evidence: ShapeEvidence, policy: ShapePolicy, spread: Spread) -> ShapeEvidence:
+    """Add one interval; one arm without requests waits for the other, as in `gate.update`."""
+    merged = evidence.pending + spread
+    if merged.candidate.total < _LEAST_REQUESTS or merged.stable.total < _LEAST_REQUESTS:
+        return evidence if spread == _EMPTY else replace(evidence, pending=merged)
+    shared = tuple(edge for edge in merged.candidate.edges if edge in merged.stable.edges)[:MAX_EDGES]
+    edges = tuple(evidence.edges) or shared
+    if not edges or not set(edges) <= set(shared):
+        return replace(evidence, pending=_EMPTY)
+    totals = Interval(
+        candidate=Counts(merged.candidate.total, merged.candidate.total),
+        stable=Counts(merged.stable.total, merged.stable.total),
+    )
+    flips = [safety.log_factor(bet, ratio=policy.ratio, interval=totals) for bet in safety.BETS]
+    return replace(
+        evidence,
+        intervals=evidence.intervals + 1,
+        edges={edge: _judged(evidence, policy, merged, edge) for edge in edges},
+        safety_slopes=tuple(kept + slope for kept, (_, slope) in zip(evidence.safety_slopes, flips, strict=True)),
+        safety_flips=tuple(kept + flip for kept, (flip, _) in zip(evidence.safety_flips, flips, strict=True)),
+        candidate_total=evidence.candidate_total + merged.candidate.total,
+        stable_total=evidence.stable_total + merged.stable.total,
+        pending=_EMPTY,
+    )
+
+
+_EMPTY = Spread(candidate=Bins(), stable=Bins())
+
+
+def _judged(evidence: ShapeEvidence, policy: ShapePolicy, spread: Spread, name: str) -> Edge:
+    """One edge with one interval added."""
+    edge = evidence.edges.get(name) or Edge(fewer=_NOTHING if evidence.both else ())
+    stake = log(
+        harm.invested(evidence.intervals + 1, planned=evidence.planned_intervals)
+        - harm.invested(evidence.intervals, planned=evidence.planned_intervals)
+    )
+    interval = Interval(candidate=spread.candidate.at(name), stable=spread.stable.at(name))
+    seen = Counts(
+        total=evidence.history_total + evidence.stable_total,
+        bad=min(edge.history + edge.stable, evidence.history_total + evidence.stable_total),
+    )
+
+    def staked(kept: tuple[float, ...], guess: float, interval: Interval) -> tuple[float, ...]:
+        return tuple(
+            log_add(before, stake)
+            + harm.log_factor(bet, ratio=policy.ratio, tolerate=policy.tolerate, guess=guess, interval=interval)
+            / evidence.phi
+            for bet, before in zip(harm.BETS, kept, strict=True)
+        )
+
+    guess = harm.guess_rate(seen)
+    return Edge(
+        more=staked(edge.more, guess, interval),
+        fewer=staked(edge.fewer, 1 - guess, _within(interval)) if evidence.both else (),
+        safety_logs=tuple(
+            kept + safety.log_factor(bet, ratio=policy.ratio, interval=interval)[0]
+            for bet, kept in zip(safety.BETS, edge.safety_logs, strict=True)
+        ),
+        candidate=edge.candidate + interval.candidate.bad,
+        stable=edge.stable + interval.stable.bad,
+        history=edge.history,
+    )
+
+
+def _within(interval: Interval) -> Interval:
+    return Interval(candidate=_rest(interval.candidate), stable=_rest(interval.stable))
+
+
+def _rest(counts: Counts) -> Counts:
+    return Counts(total=counts.total, bad=max(0.0, counts.total - counts.bad))
+
+
+def discard_pending(evidence: ShapeEvidence) -> ShapeEvidence:
+    return replace(evidence, pending=_EMPTY)
+
+
+def retried(evidence: ShapeEvidence) -> ShapeEvidence:
+    """As `gate.retried`: the stakes stay, safety is earned anew."""
+    return replace(
+        evidence,
+        edges={
+            name: replace(edge, safety_logs=_ZEROS, candidate=0.0, stable=0.0, history=edge.history + edge.stable)
+            for name, edge in evidence.edges.items()
+        },
+        safety_slopes=_ZEROS,
+        safety_flips=_ZEROS,
+        candidate_total=0.0,
+        stable_total=0.0,
+        history_total=evidence.history_total + evidence.stable_total,
+        pending=_EMPTY,
+        carried=log_harm(evidence),
+    )
+
+
+def log_harm(evidence: ShapeEvidence) -> float:
+    """ln of the mean of all stakes: those in play, and the rest that is not yet."""
+    if not evidence.edges:
+        return 0.0
+    rest = log(1 - harm.invested(evidence.intervals, planned=evidence.planned_intervals))
+    return log_add(log_mean(log_mean(stakes) for _, _, stakes in _stakes(evidence)), rest)
+
+
+def _stakes(evidence: ShapeEvidence) -> Iterator[tuple[str, str, tuple[float, ...]]]:
+    for name, edge in evidence.edges.items():
+        yield name, "more", edge.more
+        if edge.fewer:
+            yield name, "fewer", edge.fewer
+
+
+def worst(evidence: ShapeEvidence) -> tuple[str, str] | None:
+    """The edge with the most evidence of harm, and whether the candidate has more or fewer requests beyond it."""
+    if not evidence.edges:
+        return None
+    name, direction, _ = max(_stakes(evidence), key=lambda stakes: log_mean(stakes[2]))
+    return name, direction
+
+
+def _directions(evidence: ShapeEvidence) -> Iterator[tuple[float, ...]]:
+    """The safety sums of every edge and direction."""
+    for edge in evidence.edges.values():
+        yield edge.safety_logs
+        if evidence.both:
+            yield tuple(flip - one for flip, one in zip(evidence.safety_flips, edge.safety_logs, strict=True))
+
+
+def safety_sums(evidence: ShapeEvidence, policy: ShapePolicy) -> tuple[float, ...]:
+    """ln E_safe of each bet, at the edge and in the direction that has earned least; zeros while nothing is known."""
+    slopes = evidence.safety_slopes
+    return min(
+        (
+            tuple(
+                (constant + slope * policy.promote_within) / evidence.phi
+                for constant, slope in zip(constants, slopes, strict=True)
+            )
+            for constants in _directions(evidence)
+        ),
+        key=log_mean,
+        default=_ZEROS,
+    )
+
+
+def log_safety(evidence: ShapeEvidence, policy: ShapePolicy) -> float:
+    return log_mean(safety_sums(evidence, policy))
+
+
+def upper_bound(evidence: ShapeEvidence, *, false_promotion: float) -> float:
+    """The largest of the edges' bounds. An edge that is refuted at the largest so far need not be solved."""
+    if not evidence.edges:
+        return 1.0
+    line = math.log(1 / false_promotion)
+    slopes = tuple(value / evidence.phi for value in evidence.safety_slopes)
+    bound = 0.0
+    for sums in _directions(evidence):
+        constants = tuple(value / evidence.phi for value in sums)
+        if safety.log_evidence(constants=constants, slopes=slopes, excess=bound) < line:
+            bound = safety.upper_bound(constants=constants, slopes=slopes, false_promotion=false_promotion)
+    return bound
