@@ -1,0 +1,68 @@
+"""One life of the operator without kopf and Lease: its parts, put together as `main` does.
+
+Watch events come from the store a turn of the loop later, through the same door as kopf's: `handlers.take_in`.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Iterable
+
+from modelrollout.adapters.clock import Clock
+from modelrollout.adapters.kubernetes import KubernetesApi
+from modelrollout.adapters.prometheus import MetricsSource
+from modelrollout.runtime import first_list, handlers
+from modelrollout.runtime.cache import WATCHED, Cache
+from modelrollout.runtime.hub import MetricsHub
+from modelrollout.runtime.ledger import Ledger
+from modelrollout.runtime.queue import WorkQueue
+from modelrollout.runtime.reconcile import Reconciler
+from modelrollout.runtime.telemetry import Telemetry
+from modelrollout.runtime.workers import Workers
+from tests.faults.controllers import cancelled
+from tests.faults.store import Change, Store
+
+Delivery = Callable[[Change], Iterable[Change]]
+"""What arrives when this change happens: the usual case is the change itself."""
+
+
+class Process:
+    def __init__(
+        self,
+        api: KubernetesApi,
+        store: Store,
+        source: MetricsSource,
+        clock: Clock,
+        *,
+        deliver: Delivery = lambda change: (change,),
+    ) -> None:
+        self._api = api
+        self._store = store
+        self._deliver = deliver
+        self.telemetry = Telemetry()
+        self.queue, self.cache, ledger = WorkQueue(clock, dice=random.Random(7)), Cache(), Ledger()
+        self.hub = MetricsHub(source, clock, self.queue.add)
+        self.reconciler = Reconciler(
+            api=api, cache=self.cache, ledger=ledger, hub=self.hub, clock=clock, telemetry=self.telemetry
+        )
+        self._workers = Workers(queue=self.queue, reconciler=self.reconciler, clock=clock, telemetry=self.telemetry)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        self._store.listeners.append(self._changed)
+        await first_list.fill(self._api, self.cache, self.queue, namespace=None)
+        self._tasks = [asyncio.create_task(part) for part in (self.hub.run(), self._workers.run(2))]
+
+    async def end(self) -> None:
+        """Without a word to anybody: what is under way is dropped where it is."""
+        self._store.listeners.remove(self._changed)
+        await cancelled(*self._tasks)
+        await self.queue.close()
+
+    def _changed(self, change: Change) -> None:
+        if change.resource in WATCHED:
+            for one in self._deliver(change):
+                asyncio.get_running_loop().call_soon(self._take_in, one)
+
+    def _take_in(self, change: Change) -> None:
+        event = {"type": change.type, "object": change.body}
+        handlers.take_in(change.resource, event, cache=self.cache, queue=self.queue)
