@@ -21,8 +21,12 @@ from modelrollout.runtime.workers import Workers
 from tests.faults.controllers import cancelled
 from tests.faults.store import Change, Store
 
-Delivery = Callable[[Change], Iterable[Change]]
-"""What arrives when this change happens: the usual case is the change itself."""
+Delivery = Callable[[Change], Iterable[tuple[float, Change]]]
+"""What arrives because of a change, each after so many seconds; the usual case is the change itself, at once."""
+
+
+def at_once(change: Change) -> Iterable[tuple[float, Change]]:
+    return ((0.0, change),)
 
 
 class Process:
@@ -33,10 +37,11 @@ class Process:
         source: MetricsSource,
         clock: Clock,
         *,
-        deliver: Delivery = lambda change: (change,),
+        deliver: Delivery = at_once,
     ) -> None:
         self._api = api
         self._store = store
+        self._clock = clock
         self._deliver = deliver
         self.telemetry = Telemetry()
         self.queue, self.cache, ledger = WorkQueue(clock, dice=random.Random(7)), Cache(), Ledger()
@@ -46,6 +51,7 @@ class Process:
         )
         self._workers = Workers(queue=self.queue, reconciler=self.reconciler, clock=clock, telemetry=self.telemetry)
         self._tasks: list[asyncio.Task[None]] = []
+        self._on_their_way: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         self._store.listeners.append(self._changed)
@@ -55,14 +61,17 @@ class Process:
     async def end(self) -> None:
         """Without a word to anybody: what is under way is dropped where it is."""
         self._store.listeners.remove(self._changed)
-        await cancelled(*self._tasks)
+        await cancelled(*self._tasks, *self._on_their_way)
         await self.queue.close()
 
     def _changed(self, change: Change) -> None:
         if change.resource in WATCHED:
-            for one in self._deliver(change):
-                asyncio.get_running_loop().call_soon(self._take_in, one)
+            for delay, one in self._deliver(change):
+                arriving = asyncio.get_running_loop().create_task(self._arrive(delay, one))
+                self._on_their_way.add(arriving)
+                arriving.add_done_callback(self._on_their_way.discard)
 
-    def _take_in(self, change: Change) -> None:
+    async def _arrive(self, delay: float, change: Change) -> None:
+        await self._clock.sleep(delay)
         event = {"type": change.type, "object": change.body}
         handlers.take_in(change.resource, event, cache=self.cache, queue=self.queue)

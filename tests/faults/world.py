@@ -31,7 +31,7 @@ from tests.builders import NAME, NAMESPACE, id_of
 from tests.clock import ManualClock, settle
 from tests.faults.controllers import Controllers, cancelled
 from tests.faults.direct import Line, Meddle
-from tests.faults.process import Delivery, Process
+from tests.faults.process import Delivery, Process, at_once
 from tests.faults.prometheus import MemoryPrometheus
 from tests.faults.store import Change, Store
 from tests.faults.traffic import Behaviour, Traffic
@@ -187,7 +187,7 @@ class World:
 
     # Processes
 
-    async def start(self, *, deliver: Delivery = lambda change: (change,)) -> Process:
+    async def start(self, *, deliver: Delivery = at_once) -> Process:
         line = Line(self.store, lambda request, moment: self.meddle(request, moment))
         process = Process(line, self.store, self.source, self.clock, deliver=deliver)
         self.lines.append(line)
