@@ -47,6 +47,11 @@ class Controllers:
         self._seen_version = -1
         self.troubles: dict[str, JsonObject] = {}
 
+    def trouble(self, revision: str, container: JsonObject) -> None:
+        """From now on no pod of this revision runs."""
+        self.troubles[revision] = container
+        self._starting = True
+
     async def run(self) -> None:
         while True:
             self.step()
