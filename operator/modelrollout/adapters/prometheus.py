@@ -5,7 +5,7 @@ The library is synchronous, waits for ever by default, multiplies every time-out
 
 * each of a few threads has a client of its own (a requests session is not said to be thread-safe), without retries and
   with time-outs, and the caller waits no longer than an outer bound whatever the thread does;
-* a hook sees each response before the library does and refuses all but complete vectors;
+* a hook sees each response before the library does and refuses all but complete vectors, or matrices for a range;
 * when Prometheus is down, callers are told so at once for a while instead of each waiting for a time-out.
 
 Whatever goes wrong is one error, `PrometheusUnavailable`: nothing about the model follows from it. NaN and infinite
@@ -16,11 +16,12 @@ import asyncio
 import json
 import math
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 from prometheus_api_client import PrometheusApiClientException, PrometheusConnect
@@ -30,11 +31,21 @@ from modelrollout.adapters.clock import Clock
 
 _REASON_LIMIT = 300
 
+Answer = TypeVar("Answer")
+
 
 @dataclass(frozen=True, slots=True)
 class Series:
     labels: Mapping[str, str]
     value: float
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One series over time: Unix time to value."""
+
+    labels: Mapping[str, str]
+    values: Mapping[float, float]
 
 
 class PrometheusUnavailable(Exception):  # noqa: N818
@@ -109,10 +120,18 @@ class PrometheusSource:
         self._clients: list[PrometheusConnect] = []
 
     async def instant(self, query: str, at: datetime) -> tuple[Series, ...]:
+        return await self._guarded(lambda: self._ask(query, at))
+
+    async def range(self, query: str, *, begin: datetime, end: datetime, step_seconds: int) -> tuple[History, ...]:
+        """What `query` gives at every step from `begin` to `end`, both in whole seconds. For looking back, not for
+        deciding."""
+        return await self._guarded(lambda: self._ask_range(query, begin, end, step_seconds))
+
+    async def _guarded(self, ask: Callable[[], Answer]) -> Answer:
         if not self._breaker.allows():
             raise PrometheusUnavailable(f"not asked, because it failed before: {self._reason}")
         try:
-            answer = await self._answer(query, at)
+            answer = await self._answer(ask)
         except _RefusedAnswer:
             self._breaker.succeeded()
             raise
@@ -135,10 +154,10 @@ class PrometheusSource:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _answer(self, query: str, at: datetime) -> tuple[Series, ...]:
+    async def _answer(self, ask: Callable[[], Answer]) -> Answer:
         loop = asyncio.get_running_loop()
         try:
-            asked = loop.run_in_executor(self._executor, self._ask, query, at)
+            asked = loop.run_in_executor(self._executor, ask)
             return await asyncio.wait_for(asked, self._patience_seconds)
         except TimeoutError as error:
             raise PrometheusUnavailable(f"no answer within {self._patience_seconds:g} s") from error
@@ -154,11 +173,19 @@ class PrometheusSource:
         parameters = {"time": f"{at.timestamp():.3f}", "timeout": f"{self._timeout[1]:g}s"}
         return _vector(self._client().custom_query(query, params=parameters, timeout=self._timeout))
 
+    def _ask_range(self, query: str, begin: datetime, end: datetime, step_seconds: int) -> tuple[History, ...]:
+        """Runs in a thread of the pool."""
+        parameters = {"timeout": f"{self._timeout[1]:g}s"}
+        found = self._client().custom_query_range(
+            query, begin, end, str(step_seconds), params=parameters, timeout=self._timeout
+        )
+        return tuple(_history(item) for item in found)
+
     def _client(self) -> PrometheusConnect:
         client = getattr(self._of_thread, "client", None)
         if client is None:
             session = requests.Session()
-            session.hooks["response"].append(_refuse_all_but_vectors)
+            session.hooks["response"].append(_refuse_the_incomplete)
             # `read=False`: a time-out comes out as one, not as a connection that could not be made.
             retry = Retry(total=0, read=False)
             client = PrometheusConnect(self._url, headers=self._headers, retry=retry, session=session)
@@ -167,7 +194,7 @@ class PrometheusSource:
         return client
 
 
-def _refuse_all_but_vectors(response: requests.Response, *_: Any, **__: Any) -> None:
+def _refuse_the_incomplete(response: requests.Response, *_: Any, **__: Any) -> None:
     if response.is_redirect:
         return
     payload = _json(response)
@@ -178,8 +205,9 @@ def _refuse_all_but_vectors(response: requests.Response, *_: Any, **__: Any) -> 
     if payload.get("warnings"):
         raise _RefusedAnswer(_short("the answer is incomplete: " + "; ".join(map(str, payload["warnings"]))))
     result_type = payload["data"]["resultType"]
-    if result_type != "vector":
-        raise _RefusedAnswer(f"the answer is a {result_type}, not a vector")
+    wanted = "matrix" if urlsplit(response.url).path.endswith("/query_range") else "vector"
+    if result_type != wanted:
+        raise _RefusedAnswer(f"the answer is a {result_type}, not a {wanted}")
     # The library parses the body again; answers for hundreds of rollouts are long enough for that to matter.
     response.json = lambda **_: payload  # type: ignore[method-assign]
 
@@ -199,6 +227,11 @@ def _json(response: requests.Response) -> dict[str, Any]:
 def _vector(result: list[dict[str, Any]]) -> tuple[Series, ...]:
     read = (Series(labels=item["metric"], value=float(item["value"][1])) for item in result)
     return tuple(series for series in read if math.isfinite(series.value))
+
+
+def _history(item: dict[str, Any]) -> History:
+    read = ((float(time), float(value)) for time, value in item["values"])
+    return History(labels=item["metric"], values={time: value for time, value in read if math.isfinite(value)})
 
 
 def _cause(error: Exception) -> object:

@@ -94,9 +94,13 @@ def revision_statuses(observation: Observation, decision: Decision, now: datetim
 
 
 def _left_behind(observation: Observation, decision: Decision) -> dict[str, RevisionState]:
-    """Pods of a plan that died before its status was written, when the spec named another version by then."""
+    """Pods of a plan that died before its status was written, when the spec named another version by then.
+
+    One that was rejected stays rolled back, whatever a leader that was late to hear of it wrote into its status.
+    """
+    rejected = observation.status.rejected
     return {
-        view.id: RevisionState.SUPERSEDED
+        view.id: RevisionState.ROLLED_BACK if view.id == rejected else RevisionState.SUPERSEDED
         for view in observation.revisions.values()
         if view.id not in (decision.stable, decision.candidate)
         and view.status.traffic_ended_at is None

@@ -18,12 +18,16 @@ Counters = Mapping[str, Mapping[str, Counts]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """`read_at` is the time of the newest tick used. `evidence` is None until something was planned with a tick."""
+    """`read_at` is the time of the newest tick used, `missing` what it lacked, gate by gate.
+
+    `evidence` is None until something was planned with a tick.
+    """
 
     revision: str
     read_at: datetime
     counters: Counters = field(default_factory=dict)
     evidence: CandidateEvidence | None = None
+    missing: Mapping[str, str] = field(default_factory=dict)
 
 
 class Ledger:

@@ -4,7 +4,6 @@ The one thing that is fetched is the past: after a restart, the counters at the 
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, StageName
 from modelrollout.api.revision import child_name
@@ -33,7 +32,6 @@ class Seen:
 
     observation: Observation
     counters: Counters | None = None
-    read_at: datetime | None = None
 
 
 class Observer:
@@ -59,7 +57,7 @@ class Observer:
             evidence=read.evidence,
             reading=read.reading,
         )
-        return Seen(observation=observation, counters=read.counters, read_at=read.read_at)
+        return Seen(observation=observation, counters=read.counters)
 
     async def _read(
         self, key: Key, deployment: Deployment, spec: ModelDeploymentSpec, revisions: dict[str, RevisionView]
@@ -76,8 +74,10 @@ class Observer:
         except _PastUnknown as error:
             return _Read(evidence=_written(view), reading=Unreadable(str(error)))
         tick = self._hub.latest(key)
-        if tick is None or (entry is not None and tick.at <= entry.read_at):
-            return _Read(evidence=entry.evidence if entry else None)
+        if entry is not None and (tick is None or tick.at <= entry.read_at):
+            return _Read(evidence=entry.evidence, reading=_what_it_lacked(entry))
+        if tick is None:
+            return _Read()
         if tick.unavailable is not None:
             return _Read(evidence=entry.evidence if entry else None, reading=Unreadable(tick.unavailable))
         return self._advance(tick, deployment, spec, entry, Arms.of(deployment.name, candidate=view.id, stable=stable))
@@ -95,7 +95,7 @@ class Observer:
             warm_pods=warm(pods, warmup=spec.rollout.warmup, at=tick.at),
         )
         newest, baseline = reading(at=tick.at, previous=previous, current=current, missing=missing, arms=arms)
-        return _Read(evidence=entry.evidence if entry else None, reading=newest, counters=baseline, read_at=tick.at)
+        return _Read(evidence=entry.evidence if entry else None, reading=newest, counters=baseline)
 
     async def _recover(
         self, key: Key, deployment: Deployment, spec: ModelDeploymentSpec, view: RevisionView
@@ -125,11 +125,15 @@ class _Read:
     evidence: CandidateEvidence | None = None
     reading: Reading | Unreadable | None = None
     counters: Counters | None = None
-    read_at: datetime | None = None
 
 
 class _PastUnknown(Exception):  # noqa: N818
     """Prometheus cannot say what the counters were when the written evidence was taken."""
+
+
+def _what_it_lacked(entry: Entry) -> Reading | None:
+    """Between two ticks a gate that could not be read is still unread: the plan must not say otherwise meanwhile."""
+    return Reading(at=entry.read_at, missing=entry.missing) if entry.missing else None
 
 
 def _written(view: RevisionView) -> CandidateEvidence | None:

@@ -65,6 +65,8 @@ def counters(
         read[gate.name] = {pod: found for pod, values in by_pod.items() if (found := _counts(gate, values)) is not None}
         if by_pod and not read[gate.name]:
             missing[gate.name] = _no_such_bound(gate, by_pod)
+        if not by_pod and known.get(gate.name):
+            missing[gate.name] = f"gate {gate.name}: Prometheus has no series any more of the pods that it had before"
     return read, missing
 
 

@@ -5,7 +5,6 @@ plan says so, and read back from there after a crash. A status goes through JSON
 server. Requests are counted for each revision by the route (or by the ratio of ready pods) as it is at that time.
 """
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -247,7 +246,3 @@ class World:
 def _since(before: dict[str, Counts], after: dict[str, Counts], id: str) -> Counts:
     old, new = before.get(id, Counts()), after.get(id, Counts())
     return Counts(total=max(0.0, new.total - old.total), bad=max(0.0, new.bad - old.bad))
-
-
-def has(actions: Iterable[Action], kind: type[Action]) -> bool:
-    return any(isinstance(action, kind) for action in actions)

@@ -99,12 +99,27 @@ def test_a_step_needs_requests_of_both_arms_that_are_of_now(given: Observation) 
     assert planned.status.weight == 5
 
 
+def read_before(given: Observation, *, seconds: float) -> Observation:
+    """The newest reading, with requests of both arms, was taken up by a plan so many seconds ago."""
+    known = evidence(FEW, of=given.spec, at=NOW - timedelta(seconds=seconds))
+    return replace(given, reading=None, evidence=replace(known, both_served=True, requests_per_second=20))
+
+
 @pytest.mark.parametrize("of", [None, PACED])
 def test_a_step_needs_a_reading_from_after_the_last_one(of: Stage | None) -> None:
-    given = stepping(5, of=of)
-    just_changed = given.status.model_copy(update={"weight_changed_at": NOW})
+    of_this_weight = read_before(stepping(5, of=of, held=60), seconds=5)
+    at_the_change = of_this_weight.status.model_copy(update={"weight_changed_at": NOW - timedelta(seconds=5)})
 
-    assert plan(replace(given, status=just_changed), NOW + timedelta(seconds=61)).status.weight == 5
+    assert plan(of_this_weight, NOW).status.weight > 5
+    assert plan(replace(of_this_weight, status=at_the_change), NOW).status.weight == 5
+
+
+def test_a_reading_is_good_for_a_step_for_three_intervals_and_not_while_prometheus_cannot_be_asked() -> None:
+    given = read_before(stepping(5), seconds=15)
+
+    assert plan(given, NOW).status.weight == 25
+    assert plan(given, NOW + timedelta(seconds=1)).status.weight == 5
+    assert plan(replace(given, reading=Unreadable("refused")), NOW).status.weight == 5
 
 
 def test_a_step_that_was_decided_stays_decided_while_its_pods_start() -> None:

@@ -69,6 +69,16 @@ def test_a_pause_holds_everything_as_it_is(stage: StageName, weight: int) -> Non
     assert "edit the policy or the model to go on" in planned.status.conditions[0].message
 
 
+def test_a_paused_shadow_mirrors_only_while_all_pods_are_ready() -> None:
+    of = spec("2")
+    given = rolling(of, StageName.SHADOW, ready=2, seen=FEW, started=7200)
+
+    planned = plan(replace(given, route=route(V1, of, mirror=True)), NOW)
+
+    assert planned.status.conditions[5].status == "True"
+    assert planned.actions == (ApplyRoute(route(V1)),)
+
+
 def test_a_pause_says_what_it_was_waiting_for() -> None:
     without_data = overdue(Inconclusive.PAUSE, seen=NOTHING)
     without_prometheus = replace(overdue(Inconclusive.PAUSE), reading=Unreadable("connection refused"))

@@ -10,9 +10,24 @@ from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import Outcome
 from modelrollout.api.rollout import ErrorRates, Inconclusive, Rollout
 from modelrollout.plan import plan
-from modelrollout.plan.gates import judged, policy_digest, restored, stored
+from modelrollout.plan.gates import gathered, judged, policy_digest, restored, stored
 from modelrollout.plan.observation import Observation
-from tests.builders import BAD, CANARY, ERRORS, FEW, GOOD, LATENCY, NOW, SOAK, evidence, id_of, reading, rolling, spec
+from tests.builders import (
+    BAD,
+    CANARY,
+    ERRORS,
+    FEW,
+    GOOD,
+    LATENCY,
+    NOW,
+    SOAK,
+    ago,
+    evidence,
+    id_of,
+    reading,
+    rolling,
+    spec,
+)
 
 V2 = spec("2")
 STRICTER = Gate(name="errors", signal=Signal.ERRORS, tolerate=Tolerance(ratio=1.0))
@@ -48,6 +63,8 @@ def test_the_new_evidence_is_written_at_once() -> None:
 
 def test_a_second_edit_is_on_the_record_too() -> None:
     given = edited(STRICTER)
+    before = plan(rolling(V2, StageName.CANARY, weight=25, since=30, seen=FEW), ago(20)).status
+    given = replace(given, status=given.status.model_copy(update={"conditions": before.conditions}))
     first = plan(given, NOW)
     view = replace(given.revisions[id_of(V2)], status=first.revisions[id_of(V2)])
     later = NOW + timedelta(seconds=5)
@@ -126,6 +143,16 @@ def test_a_gate_that_cannot_be_read_does_not_hide_the_harm_that_another_finds() 
     read = reading(BAD, gates=(ERRORS,), missing={"latency": "no such bucket"})
 
     assert plan(replace(given, reading=read), NOW).status.rejected == id_of(V2)
+
+
+def test_evidence_of_another_version_is_not_continued() -> None:
+    other = evidence(BAD, of=spec("3"), at=NOW - timedelta(seconds=5))
+
+    fresh = gathered(
+        rollout=V2.rollout, revision=id_of(V2), evidence=other, reading=reading(FEW), split_changed_at=None
+    )
+
+    assert (fresh.revision, fresh.gates["errors"].candidate.total) == (id_of(V2), 0)
 
 
 def test_written_evidence_judges_as_the_evidence_in_memory_does() -> None:

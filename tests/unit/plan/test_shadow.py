@@ -7,7 +7,7 @@ import pytest
 
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import Outcome
-from modelrollout.api.rollout import CanaryStage, Pace, Stage
+from modelrollout.api.rollout import CanaryStage, Pace, ShadowStage, Stage
 from modelrollout.plan import plan
 from modelrollout.plan.actions import ApplyRoute, ApplyWorkload
 from modelrollout.plan.observation import Observation, Unreadable
@@ -30,6 +30,7 @@ from tests.builders import (
 )
 
 V1, V2 = spec("1"), spec("2")
+PATIENT = spec("2", stages=(Stage(shadow=ShadowStage(min_requests=4001, hold_for="30s")), CANARY, SOAK))
 
 
 def shadowing(seen: Arms | None = FEW, *, since: float = 600, ready: int = 3) -> Observation:
@@ -80,7 +81,7 @@ def test_the_mirror_ends_with_the_stage() -> None:
 @pytest.mark.parametrize(
     ("given", "why"),
     [
-        (shadowing(((499, 0), (4000, 4))), "fewer requests than minRequests"),
+        (rolling(PATIENT, StageName.SHADOW, seen=GOOD), "fewer requests than minRequests"),
         (shadowing(GOOD, since=29), "shorter than holdFor"),
         (shadowing(FEW), "too little evidence"),
         (shadowing(NOTHING), "no data"),

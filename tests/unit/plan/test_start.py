@@ -108,6 +108,16 @@ def test_a_newer_version_takes_the_mirror_away_from_the_candidate() -> None:
     assert planned.actions[0] == ApplyRoute(route(V1))
 
 
+def test_a_candidate_that_had_no_pods_yet_is_superseded_too() -> None:
+    given = rolling(V2, StageName.SHADOW)
+    given = replace(given, revisions={**given.revisions, id_of(V2): revision(V2, replicas=None)})
+
+    newer, reverted = replace(given, spec=V3, target=id_of(V3)), replace(given, spec=V1, target=id_of(V1))
+
+    assert plan(newer, NOW).revisions[id_of(V2)].state is RevisionState.SUPERSEDED
+    assert plan(reverted, NOW).revisions[id_of(V2)].state is RevisionState.SUPERSEDED
+
+
 def test_evidence_about_the_candidate_before_is_not_carried_over() -> None:
     given = rolling(V2, StageName.CANARY, weight=25, seen=FEW)
 

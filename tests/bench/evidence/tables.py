@@ -1,0 +1,146 @@
+"""`python -m tests.bench.evidence.tables`: measure again all that docs/statistics.md says about error rates and delay.
+
+Prints Markdown; with `--write` it goes between the markers of the page as well. The full grid takes about half an hour
+on one core, `--runs 50` some minutes.
+"""
+
+import argparse
+import itertools
+import statistics
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from tests.bench.evidence.measure import Outcomes, measure
+from tests.bench.evidence.rules import OUR_RULE, OURS, RULES
+from tests.bench.evidence.traffic import INTERVAL_SECONDS, INTERVALS, Kind, Numbers, Traffic
+
+BASES = (0.0001, 0.001, 0.01, 0.05)
+LOADS = (1, 10, 100, 1000)
+CELLS = tuple(itertools.product(BASES, LOADS))
+EDGE = 1.1
+EDGE_BASES = (0.001, 0.01, 0.05, 0.45)
+
+_LEAK: Numbers = np.linspace(1, 3, INTERVALS)
+_LATE: Numbers = np.where(np.arange(INTERVALS) < INTERVALS / 2, 1.0, 3.0)
+_ONSET = {"x3 from minute 30": INTERVALS // 2 * INTERVAL_SECONDS}  # delays are counted from here
+CHANGES: tuple[tuple[str, Kind, float, float, Numbers | float], ...] = (
+    ("x1.5", Kind.INDEPENDENT, 0.001, 100, 1.5),
+    ("x1.5", Kind.INDEPENDENT, 0.01, 100, 1.5),
+    ("x1.5", Kind.INDEPENDENT, 0.05, 100, 1.5),
+    ("x2", Kind.INDEPENDENT, 0.001, 100, 2.0),
+    ("x2", Kind.INDEPENDENT, 0.001, 1000, 2.0),
+    ("x2", Kind.INDEPENDENT, 0.01, 100, 2.0),
+    ("x2, bursts", Kind.BURSTS, 0.01, 100, 2.0),
+    ("x5", Kind.INDEPENDENT, 0.001, 10, 5.0),
+    ("x5", Kind.INDEPENDENT, 0.001, 100, 5.0),
+    ("x5", Kind.INDEPENDENT, 0.01, 100, 5.0),
+    ("leak, 1 to 3 times", Kind.INDEPENDENT, 0.01, 100, _LEAK),
+    ("x3 from minute 30", Kind.INDEPENDENT, 0.01, 100, _LATE),
+)
+_MANY_FALSE = 5.0  # percent; a rule that rolls back more good releases than that has no power worth the name
+
+
+def grid(count: int) -> Iterator[str]:
+    """False rollbacks of a release that is as good as the old one."""
+    found: dict[Kind, list[dict[str, Outcomes]]] = {}
+    for kind in Kind:
+        found[kind] = []
+        for base, load in CELLS:
+            found[kind].append(measure(Traffic(kind=kind, base=base, requests_per_second=load), count))
+            _progress(f"{kind}, {base:.2%}, {load} rps: {found[kind][-1][OURS].percent:.1f} % false")
+    yield f"Rolled back although nothing changed, %, median / worst of 16 cells with {count} rollouts each:\n"
+    yield _row("traffic", *RULES)
+    yield _line(len(RULES) + 1)
+    for kind, cells in found.items():
+        percents = ([cell[rule].percent for cell in cells] for rule in RULES)
+        yield _row(kind, *(f"{statistics.median(values):.1f} / {max(values):.1f}" for values in percents))
+    yield "\nmodelrollout alone, cell by cell:\n"
+    yield _row("base rate, requests/s", *found)
+    yield _line(len(found) + 1)
+    for number, (base, load) in enumerate(CELLS):
+        yield _row(f"{base:.2%}, {load}", *(f"{cells[number][OURS].percent:.1f}" for cells in found.values()))
+
+
+def edge(count: int) -> Iterator[str]:
+    """False rollbacks of a release that is exactly as bad as tolerated."""
+    yield f"Rolled back although exactly on the tolerance ({EDGE} times), %, {count} rollouts a cell:\n"
+    yield _row("base rate, requests/s", *Kind)
+    yield _line(len(Kind) + 1)
+    for base, load in itertools.product(EDGE_BASES, LOADS):
+        cells = []
+        for kind in Kind:
+            truth = Traffic(kind=kind, base=base, requests_per_second=load, effect=EDGE)
+            cells.append(f"{measure(truth, count, OUR_RULE)[OURS].percent:.1f}")
+        _progress(f"on the edge, {base:.1%}, {load} rps: {', '.join(cells)}")
+        yield _row(f"{base:.1%}, {load}", *cells)
+
+
+def power(count: int) -> Iterator[str]:
+    """How many bad releases are found, how soon, and how many bad answers that costs."""
+    rules = [name for name in RULES if name != "the same, phi 1"]
+    chosen = {name: RULES[name] for name in rules}
+    yield (
+        "Bad releases: rolled back, % / median delay, s / median excess errors; in brackets the false rollbacks of the "
+        f"same rule on the same traffic without a change, where they are above {_MANY_FALSE:g} %. "
+        f"{count} rollouts a cell:\n"
+    )
+    yield _row("change", "base, requests/s", *rules)
+    yield _line(len(rules) + 2)
+    for name, kind, base, load, effect in CHANGES:
+        bad = measure(Traffic(kind=kind, base=base, requests_per_second=load, effect=effect), count, chosen)
+        good = measure(Traffic(kind=kind, base=base, requests_per_second=load), count, chosen)
+        cells = [_found(bad[rule], good[rule], onset=_ONSET.get(name, 0)) for rule in rules]
+        _progress(f"{name}, {base:.1%}, {load} rps: {cells[0]}")
+        yield _row(name, f"{base:.1%}, {load:g}", *cells)
+
+
+def _found(bad: Outcomes, good: Outcomes, *, onset: int) -> str:
+    numbers = f"{bad.percent:.0f} / {bad.delay - onset:.0f} / {bad.cost:.0f}" if bad.seconds else "0"
+    return f"{numbers} ({good.percent:.0f})" if good.percent > _MANY_FALSE else numbers
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _line(columns: int) -> str:
+    return "|---" * columns + "|"
+
+
+def _progress(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+TABLES: dict[str, tuple[Callable[[int], Iterator[str]], int]] = {
+    "grid": (grid, 1000),
+    "edge": (edge, 500),
+    "power": (power, 400),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(TABLES)}; all when left out")
+    parser.add_argument("--runs", type=int, help="rollouts a cell; 1000, 500 and 400 when left out")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the tables between the markers of this page")
+    arguments = parser.parse_args()
+    for name in arguments.tables or TABLES:
+        make, usual = TABLES[name]
+        text = "\n".join(make(arguments.runs or usual))
+        print(text, end="\n\n", flush=True)
+        if arguments.write:
+            _write(arguments.write, name, text)
+
+
+def _write(page: Path, name: str, text: str) -> None:
+    begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
+    before, _, rest = page.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    page.write_text(f"{before}{begin}{text}{end}{after}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""Prometheus, as far as the operator's own questions go: counters of the pods that a query's matchers let through."""
+
+import re
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from modelrollout.adapters.prometheus import Series
+from tests.faults.traffic import BUCKETS, Traffic
+
+_MATCHER = re.compile(r'(namespace|pod)=~"((?:[^"\\]|\\.)*)"')
+
+
+def answer(query: str, at: datetime, traffic: Traffic) -> tuple[Series, ...]:
+    """One series for each pod and status code, or for each pod and bucket."""
+    matchers = {name: re.compile(pattern.replace("\\\\", "\\")) for name, pattern in _MATCHER.findall(query)}
+    series: list[Series] = []
+    for namespace, pod, errors, slow in traffic.counters(at):
+        if not matchers["namespace"].fullmatch(namespace) or not matchers["pod"].fullmatch(pod):
+            continue
+        labels = {"namespace": namespace, "pod": pod}
+        if "rest_server_requests_total" in query:
+            codes = {"200": errors.total - errors.bad, "500": errors.bad}
+            series += [Series({**labels, "status_code": code}, value) for code, value in codes.items()]
+        else:
+            fast = slow.total - slow.bad
+            values = (0.0, fast, fast, slow.total)
+            series += [Series({**labels, "le": bound}, value) for bound, value in zip(BUCKETS, values, strict=True)]
+    return tuple(series)
+
+
+@dataclass
+class MemoryPrometheus:
+    """`MetricsSource` without a wire. `asked` is every query, with its time."""
+
+    traffic: Traffic
+    asked: list[tuple[str, datetime]] = field(default_factory=list)
+
+    async def instant(self, query: str, at: datetime) -> tuple[Series, ...]:
+        self.asked.append((query, at))
+        return answer(query, at, self.traffic)

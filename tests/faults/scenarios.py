@@ -1,0 +1,172 @@
+"""Whole rollouts, each with a beginning, one edit of the user and one right end; and ways to disturb them."""
+
+import random
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from modelrollout.api.modeldeployment import ModelDeploymentSpec
+from modelrollout.api.modelrevision import StoredEvidence
+from modelrollout.api.revision import child_name
+from tests.builders import NAME, id_of
+from tests.faults.direct import Moment, Request
+from tests.faults.traffic import Behaviour
+from tests.faults.world import BAD, CANARY, SOAK, World, brisk, total
+
+LIMIT_SECONDS = 300.0
+DOWN_SECONDS = 3.0
+SETTLE_SECONDS = 15.0
+WARMUP_SECONDS = 1.0
+READING_SECONDS = 1.5
+"""An interval and the hub's lag: the first reading that includes a moment is at most that much later."""
+
+Picture = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`live` is there before, `new` is what the user applies; the winner of the two is live at the end."""
+
+    name: str
+    live: ModelDeploymentSpec | None
+    new: ModelDeploymentSpec
+    behaviour: Behaviour | None = None
+
+    @property
+    def winner(self) -> ModelDeploymentSpec:
+        return self.live if self.live is not None and self.behaviour is not None else self.new
+
+    def has_ended(self, world: World) -> bool:
+        rejected = world.status().get("rejected") == id_of(self.new)
+        return world.is_live(self.winner) and rejected == (self.behaviour is not None)
+
+    async def begin(self, world: World) -> None:
+        if self.behaviour is not None:
+            world.traffic.behaviours[id_of(self.new)] = self.behaviour
+        if self.live is not None:
+            world.apply(self.live)
+        await world.start()
+        if self.live is not None:
+            live = self.live
+            await world.until(lambda: world.is_live(live), within=60)
+            await world.run(5)
+
+
+INSTALL = Scenario("install", None, brisk("1"))
+GOOD = Scenario("good", brisk("1"), brisk("2"))
+BAD_ONE = Scenario("bad", brisk("1"), brisk("3", stages=(CANARY, SOAK)), BAD)
+GOOD_BY_RATIO = Scenario("good-by-ratio", brisk("1", route=False), brisk("2", route=False))
+BAD_BY_RATIO = Scenario("bad-by-ratio", brisk("1", route=False), brisk("3", route=False), BAD)
+SCENARIOS = (INSTALL, GOOD, BAD_ONE, GOOD_BY_RATIO, BAD_BY_RATIO)
+
+
+@dataclass
+class Kill:
+    """Whoever makes the `number`-th write, counted from 1, dies at that moment."""
+
+    world: World
+    number: int
+    moment: Moment
+    count: int = 0
+    victim: Request | None = None
+
+    def __call__(self, request: Request, moment: Moment) -> None:
+        self.count += moment is Moment.BEFORE
+        if self.count == self.number and moment is self.moment:
+            self.victim = request
+            self.world.lines[-1].die()
+
+
+class Misfortune:
+    """At every moment of every write its process dies, with this chance."""
+
+    def __init__(self, world: World, *, chance: float, dice: random.Random) -> None:
+        self._world = world
+        self._chance = chance
+        self._dice = dice
+
+    def __call__(self, _: Request, __: Moment) -> None:
+        if self._dice.random() < self._chance:
+            self._world.lines[-1].die()
+
+
+@dataclass
+class Memory:
+    """What was written and when the successor came, for what may be lost and what may not."""
+
+    written: StoredEvidence | None
+    restarted_at: datetime
+
+
+@dataclass
+class Story:
+    """How a scenario went."""
+
+    world: World
+    restarts: list[Memory] = field(default_factory=list)
+
+
+async def play(scenario: Scenario, world: World) -> Story:
+    """From the user's edit to the end, with a successor for each process that dies on the way."""
+    story = Story(world)
+    world.apply(scenario.new)
+    end = world.clock.monotonic() + LIMIT_SECONDS
+    settled_at = end
+    while world.clock.monotonic() < settled_at:
+        await world.run(0.5)
+        await _replace_the_dead(world, scenario, story)
+        if settled_at == end and scenario.has_ended(world):
+            settled_at = world.clock.monotonic() + SETTLE_SECONDS
+    assert scenario.has_ended(world), f"{scenario.name} did not end: {world.status()}"
+    return story
+
+
+async def _replace_the_dead(world: World, scenario: Scenario, story: Story) -> None:
+    if world.lines[-1].is_dead:
+        await world.end(world.processes[-1])
+        written = world.watchdog.last_evidence.get(child_name(NAME, id_of(scenario.new)))
+        await world.run(DOWN_SECONDS)
+        story.restarts.append(Memory(written, world.clock.now()))
+        await world.start()
+
+
+async def recorded(scenario: Scenario) -> tuple[list[Request], Picture]:
+    """The writes of the scenario when nothing goes wrong, and how things stand at its end."""
+    async with World() as world:
+        await scenario.begin(world)
+        before = len(world.lines[-1].log)
+        await play(scenario, world)
+        return [request for request in world.lines[-1].log[before:] if request.is_write], world.picture()
+
+
+def differences(found: Any, wanted: Any, path: str = "") -> list[str]:
+    """Where two pictures differ, one line each."""
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        keys = [*wanted, *(key for key in found if key not in wanted)]
+        return [line for key in keys for line in differences(found.get(key), wanted.get(key), f"{path}/{key}")]
+    return [] if found == wanted else [f"{path}: {found}, not {wanted}"]
+
+
+def loses_at_most_a_baseline(scenario: Scenario, story: Story) -> None:
+    """What was counted before the kill goes on without a gap; what was not begins anew with the next reading.
+
+    Pod by pod: one that was warm when the written evidence was taken is counted from that time on, any other from the
+    first reading after the restart and its warm-up. The live arm by ratio is left out: what it served before the
+    candidate had a share is forgotten by intent when the share changes.
+    """
+    world, live = story.world, scenario.live
+    last = world.watchdog.last_evidence.get(child_name(NAME, id_of(scenario.new)))
+    if last is None or live is None or not story.restarts:
+        return
+    memory = story.restarts[-1]
+    arms = {"candidate": id_of(scenario.new)} | ({"stable": id_of(live)} if live.route else {})
+    for arm, revision in arms.items():
+        least = total(memory.written, arm) if memory.written else 0.0
+        for pod, ready_at in world.traffic.pods(revision).items():
+            warm_at = ready_at + timedelta(seconds=WARMUP_SECONDS)
+            if memory.written is not None and warm_at <= memory.written.evaluated_at:
+                since = memory.written.evaluated_at
+            else:
+                since = max(warm_at, memory.restarted_at) + timedelta(seconds=READING_SECONDS)
+            least += max(0.0, world.traffic.served_by(pod, last.evaluated_at) - world.traffic.served_by(pod, since))
+        assert total(last, arm) >= least - 1e-6, f"{arm}: {total(last, arm):.0f} of {least:.0f} requests were counted"

@@ -1,0 +1,165 @@
+"""Users: so many requests a second for each model, shared out by the route or by the Service as they are at that time.
+
+Counters are the exact integral of those shares, so a question about any time has one answer, whenever it is asked. That
+is what a scripted Prometheus shows, and what the evidence is held against. Requests that find no ready pod are counted
+too: there must be none.
+"""
+
+import bisect
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from modelrollout.adapters.clock import Clock
+from modelrollout.adapters.kubernetes import DEPLOYMENTS, HTTP_ROUTES, PODS, SERVICES, JsonObject
+from modelrollout.api.group import LABEL_NAME, LABEL_REVISION
+from modelrollout.evidence import Counts
+from tests.faults.store import Change, Store
+
+Key = tuple[str, str]
+
+BUCKETS = ("0.1", "0.5", "1.0", "+Inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How a revision answers: share of 5xx, and share of answers slower than half a second."""
+
+    errors: float = 0.001
+    slow: float = 0.001
+
+
+@dataclass(slots=True)
+class _Pod:
+    """Served requests: `totals[i]` at `times[i]`, and `rates[i]` a second from then on."""
+
+    namespace: str
+    name: str
+    revision: str
+    times: list[float] = field(default_factory=list)
+    totals: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+
+    def set_rate(self, rate: float, at: float) -> None:
+        if not self.rates or self.rates[-1] != rate:
+            total = self.served(at)
+            self.times.append(at)
+            self.totals.append(total)
+            self.rates.append(rate)
+
+    def served(self, at: float) -> float:
+        index = bisect.bisect_right(self.times, at) - 1
+        if index < 0:
+            return 0.0
+        return self.totals[index] + self.rates[index] * (at - self.times[index])
+
+
+class Traffic:
+    """`requests_per_second` of each ModelDeployment; `behaviours` by revision, `usual` for all others."""
+
+    def __init__(self, store: Store, clock: Clock, *, requests_per_second: float = 400.0) -> None:
+        self._store = store
+        self._clock = clock
+        self.requests_per_second = requests_per_second
+        self.usual = Behaviour()
+        self.behaviours: dict[str, Behaviour] = {}
+        self._pods: dict[tuple[str, str], _Pod] = {}
+        self._nowhere: dict[Key, _Pod] = defaultdict(lambda: _Pod("", "", ""))
+        store.listeners.append(self._changed)
+
+    def stop(self, key: Key | None = None) -> None:
+        """Users go away."""
+        self.requests_per_second = 0.0
+        self.refresh()
+
+    def refresh(self) -> None:
+        for key in {(pod["metadata"]["namespace"], _label(pod)) for pod in self._store.look(PODS)}:
+            self._share_out(key)
+
+    def lost(self) -> float:
+        """Requests that were sent to a Service without a ready pod."""
+        at = self._clock.now().timestamp()
+        return sum(nowhere.served(at) for nowhere in self._nowhere.values())
+
+    def counters(self, at: datetime) -> list[tuple[str, str, Counts, Counts]]:
+        """Namespace, pod, and its cumulative counts at that time: requests with 5xx, requests with slow ones."""
+        found = []
+        for pod in self._pods.values():
+            if not pod.times or pod.times[0] > at.timestamp():
+                continue
+            behaviour = self.behaviours.get(pod.revision, self.usual)
+            total = math.floor(pod.served(at.timestamp()) + 1e-6)
+            errors, slow = math.floor(total * behaviour.errors), math.floor(total * behaviour.slow)
+            found.append((pod.namespace, pod.name, Counts(total=total, bad=errors), Counts(total=total, bad=slow)))
+        return found
+
+    def pods(self, revision: str) -> dict[str, datetime]:
+        """All pods that a revision ever had, with the time at which each became ready."""
+        return {
+            name: datetime.fromtimestamp(pod.times[0], UTC)
+            for (_, name), pod in self._pods.items()
+            if pod.revision == revision
+        }
+
+    def served_by(self, pod: str, at: datetime) -> float:
+        """What a pod shows in its counters at that time."""
+        return sum(counts.total for _, name, counts, _ in self.counters(at) if name == pod)
+
+    def served(self, revision: str, at: datetime) -> float:
+        """What all pods of a revision show."""
+        return sum(self.served_by(pod, at) for pod in self.pods(revision))
+
+    def _changed(self, change: Change) -> None:
+        if change.resource in (HTTP_ROUTES, SERVICES, PODS, DEPLOYMENTS):
+            self._share_out((change.body["metadata"]["namespace"], _label(change.body)))
+
+    def _share_out(self, key: Key) -> None:
+        at = self._clock.now().timestamp()
+        rates: dict[str, float] = defaultdict(float)
+        lost = 0.0
+        ready = self._ready_pods(key)
+        for service, rate in self._services(key).items():
+            behind = self._behind(key, service, ready)
+            if not behind:
+                lost += rate
+            for pod in behind:
+                rates[pod["metadata"]["name"]] += rate / len(behind)
+        for pod in ready:
+            name = pod["metadata"]["name"]
+            revision = pod["metadata"]["labels"].get(LABEL_REVISION, "")
+            self._pods.setdefault((key[0], name), _Pod(key[0], name, revision))
+        for (namespace, name), known in self._pods.items():
+            if namespace == key[0] and name.startswith(f"{key[1]}-"):
+                known.set_rate(rates.get(name, 0.0), at)
+        self._nowhere[key].set_rate(lost, at)
+
+    def _services(self, key: Key) -> dict[str, float]:
+        """Requests a second for each Service that users' requests are sent to, a mirror's copies included."""
+        route = self._store.find(HTTP_ROUTES, *key)
+        if route is None:
+            entry = self._store.find(SERVICES, *key)
+            return {key[1]: self.requests_per_second} if entry is not None else {}
+        sent: dict[str, float] = defaultdict(float)
+        rule = route["spec"]["rules"][0]
+        weights = sum(backend["weight"] for backend in rule["backendRefs"])
+        for backend in rule["backendRefs"]:
+            sent[backend["name"]] += self.requests_per_second * backend["weight"] / weights
+        for one in rule.get("filters", []):
+            sent[one["requestMirror"]["backendRef"]["name"]] += self.requests_per_second
+        return {name: rate for name, rate in sent.items() if rate > 0}
+
+    def _ready_pods(self, key: Key) -> list[JsonObject]:
+        pods = self._store.look(PODS, key[0], f"{LABEL_NAME}={key[1]}")
+        return [pod for pod in pods if pod.get("status", {}).get("conditions", [{}])[0].get("status") == "True"]
+
+    def _behind(self, key: Key, service: str, ready: list[JsonObject]) -> list[JsonObject]:
+        body = self._store.find(SERVICES, key[0], service)
+        if body is None:
+            return []
+        selector = body["spec"]["selector"].items()
+        return [pod for pod in ready if selector <= pod["metadata"]["labels"].items()]
+
+
+def _label(body: JsonObject) -> str:
+    return str((body["metadata"].get("labels") or {}).get(LABEL_NAME, ""))
