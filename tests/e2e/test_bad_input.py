@@ -37,3 +37,25 @@ def test_template_that_the_api_server_refuses(case: Case) -> None:
 
     when.applied(manifest("v1", name="broken", replicas=1))
     then.ends("Live", version="v1", name="broken")
+
+
+def test_template_that_the_api_server_refuses_in_the_middle(case: Case) -> None:
+    """A candidate that cannot even be made leaves the live version as it is."""
+    given, when, then = case.steps()
+    given.live(manifest("v1"))
+    given.users()
+    before = then.pods("v1")
+    broken = manifest("v2")
+    container(broken)["resources"]["requests"]["cpu"] = "plenty"
+
+    when.applied(broken)
+
+    stalled = then.comes_to("it is stalled", lambda found: condition(found, "Stalled")["status"] == "True")
+    assert condition(stalled, "Stalled")["reason"] == "InvalidTemplate"
+    assert stalled["status"]["stableVersion"] == "v1"
+    then.users_get_only("v1")
+    assert then.pods("v1") == before
+
+    when.applied(manifest("v2"))
+    then.ends("Live", version="v2")
+    then.users_saw_no_failure()

@@ -18,7 +18,13 @@ def test_no_traffic(case: Case) -> None:
     found = then.ends("Paused", version="v1")
     assert condition(found, "Paused")["reason"] == "Inconclusive"
     then.passed_through("Canary")
-    then.stays("paused at the first weight", lambda found: found["status"]["weight"] == 25, seconds=6)
+    told = condition(found, "Paused")["message"]
+    given.users()
+    then.stays(
+        "paused at the first weight, for the reason that was given, though there is traffic now",
+        lambda later: (later["status"]["weight"], condition(later, "Ready")["message"]) == (25, told),
+        seconds=6,
+    )
     assert condition(found, "RolledBack")["status"] == "False"
     then.events_are("Installed", "RolloutStarted", "WeightIncreased", "Inconclusive")
 
