@@ -5,13 +5,14 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import kopf
 import pytest
 
 from modelrollout.adapters.kubernetes import LEASES, MODEL_DEPLOYMENTS, JsonObject
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
-from modelrollout.runtime import handlers, main
+from modelrollout.runtime import handlers, main, resync
 from modelrollout.runtime.settings import parse
 from tests.builders import NAME, NAMESPACE
 from tests.faults.controllers import Controllers, cancelled
@@ -43,7 +44,7 @@ class Wired:
         self._tasks: list[asyncio.Task[None]] = []
         self._operators: list[asyncio.Task[int]] = []
 
-    async def __aenter__(self) -> "Wired":
+    async def __aenter__(self) -> Self:
         await self.api.__aenter__()
         await self.prometheus.__aenter__()
         kubeconfig = self._folder / "kubeconfig"
@@ -51,6 +52,7 @@ class Wired:
         self._monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
         self._monkeypatch.setattr(main, "SystemClock", lambda: self.clock)
         self._monkeypatch.setattr(main, "FIRST_LIST_PAUSE_SECONDS", 0.1)
+        self._monkeypatch.setattr(resync, "PERIOD_SECONDS", 20.0)
         self._monkeypatch.setattr(handlers, "settings", _impatient(handlers.settings))
         self._tasks = [asyncio.create_task(self.controllers.run())]
         return self
@@ -103,14 +105,12 @@ class Wired:
         await self.clock.sleep(seconds)
 
 
-def _impatient(
-    original: Callable[[], "handlers.kopf.OperatorSettings"],
-) -> Callable[[], "handlers.kopf.OperatorSettings"]:
-    """kopf's own pauses, which no clock can shorten, divided by ten."""
+def _impatient(original: Callable[[], kopf.OperatorSettings]) -> Callable[[], kopf.OperatorSettings]:
+    """kopf's own pauses, which no clock can shorten, are a tenth of a second here."""
 
     def settings() -> kopf.OperatorSettings:
         chosen = original()
-        chosen.networking.error_backoffs = [pause / 10 for pause in chosen.networking.error_backoffs]
+        chosen.networking.error_backoffs = [0.1] * 20
         chosen.process.ultimate_exiting_timeout = 2
         return chosen
 

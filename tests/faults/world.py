@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from modelrollout.adapters.kubernetes import (
     DEPLOYMENTS,
@@ -175,7 +175,7 @@ class World:
         self.processes: list[Process] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def __aenter__(self) -> "World":
+    async def __aenter__(self) -> Self:
         self._tasks.append(asyncio.create_task(self.controllers.run()))
         return self
 
