@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from modelrollout.adapters.kubernetes import (
     DEPLOYMENTS,
@@ -75,8 +75,12 @@ class Watchdog:
     faults: list[str] = field(default_factory=list)
     first_evidence: dict[str, StoredEvidence] = field(default_factory=dict)
     last_evidence: dict[str, StoredEvidence] = field(default_factory=dict)
+    deaf: bool = False
+    """For a test that does itself what must never be."""
 
     def __call__(self, change: Change) -> None:
+        if self.deaf:
+            return
         if change.resource is HTTP_ROUTES and change.type != "DELETED":
             self._capacity_comes_before_weight(change.body)
         if change.resource is DEPLOYMENTS:
@@ -85,7 +89,7 @@ class Watchdog:
             self._nothing_counts_twice(change.body)
 
     def check(self) -> None:
-        lost = self.traffic.lost()
+        lost = 0 if self.deaf else self.traffic.lost()
         assert not self.faults, "\n".join(self.faults)
         assert lost == 0, f"{lost:.0f} requests of users found no ready pod"
 
@@ -171,7 +175,7 @@ class World:
         self.processes: list[Process] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def __aenter__(self) -> "World":
+    async def __aenter__(self) -> Self:
         self._tasks.append(asyncio.create_task(self.controllers.run()))
         return self
 

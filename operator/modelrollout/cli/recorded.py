@@ -8,7 +8,7 @@ some hours before, which shows how much they differ. A pod that appears later is
 import asyncio
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -78,7 +78,7 @@ def recorded(request: Request, rollout: Rollout) -> Iterator[Row]:
     except PrometheusUnavailable as error:
         raise CliError(f"Prometheus cannot be asked: {error.reason}.") from error
     gates = {gate.name: _Gate(gate, seconds(rollout.warmup)) for gate in rollout.gates}
-    begin = request.begin.timestamp()
+    begin = int(request.begin.timestamp())
     for time in _steps(earliest, request.end, step):
         for name, gate in gates.items():
             candidate, stable = (arm.get(time, {}) for arm in arms[families[name]])
@@ -168,10 +168,9 @@ async def _ask(
     return found
 
 
-def _steps(begin: datetime, end: datetime, step: int) -> Sequence[float]:
-    """Counted from `begin`, which the library rounds to whole seconds, as `_time` does."""
-    first = begin.timestamp()
-    return [first + step * number for number in range(int((end.timestamp() - first) // step) + 1)]
+def _steps(begin: datetime, end: datetime, step: int) -> range:
+    """Unix times; `begin` and `end` are whole seconds."""
+    return range(int(begin.timestamp()), int(end.timestamp()) + 1, step)
 
 
 def _at(time: float) -> datetime:

@@ -83,9 +83,8 @@ class CandidateEvidence:
     """What is known of the candidate, as far as the counters of `evaluated_at`.
 
     `policy` is the digest of the gates and error rates that it was gathered under. The traffic of the newest reading
-    (users' requests per second, and whether both arms had a part in it) and what could not be read in it (`unread`)
-    stay with it until the next one, so that a plan between two readings decides as the one before it did. They are not
-    written: after a restart there is no traffic until then.
+    (users' requests per second, and whether both arms had a part in it) stays with it until the next one, so that a
+    plan between two readings decides as the one before it did. It is not written: after a restart it is 0 until then.
     """
 
     revision: str
@@ -94,7 +93,6 @@ class CandidateEvidence:
     gates: Mapping[str, GateEvidence]
     requests_per_second: float = 0.0
     both_served: bool = False
-    unread: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,10 +62,12 @@ def overdue(situation: Situation) -> bool:
 def inconclusive(situation: Situation, held: Decision) -> Decision:
     """What the user asked for when time is up. A pause is a person's to end, so it does not end itself when data come.
 
-    `held` is what the stage would have decided; it says what the comparison was waiting for.
+    `held` is what the stage would have decided. If it would have waited, it says for what; a step that it would have
+    taken is not taken any more, so then the evidence speaks.
     """
     limit = situation.observation.spec.rollout.max_duration
-    why = f"nothing was decided within maxDuration {limit}: {held.message}"
+    waiting = held.message if held.record is None else situation.progress("Comparing")[1]
+    why = f"nothing was decided within maxDuration {limit}: {waiting}"
     match situation.observation.spec.rollout.on_inconclusive:
         case Inconclusive.ROLLBACK:
             return roll_back(situation, reason="Inconclusive", why=why)
@@ -91,10 +93,15 @@ def inconclusive(situation: Situation, held: Decision) -> Decision:
 
 
 def _pause(situation: Situation, *, stage: StageName, why: str) -> Decision:
-    """Everything stays as it is. The record is made when the pause begins; evidence that restarts has its own first."""
+    """Everything stays as it is, and so does what was said when the pause began: a later look decides nothing.
+
+    The record is made when the pause begins; evidence that restarts has its own first.
+    """
     status = situation.observation.status
-    message = f"{why}; edit the policy or the model to go on"
-    told = any(c.type == "Paused" and c.status == "True" and c.reason == "Inconclusive" for c in status.conditions)
+    told = next(
+        (c for c in status.conditions if c.type == "Paused" and c.status == "True" and c.reason == "Inconclusive"), None
+    )
+    message = told.message if told else f"{why}; edit the policy or the model to go on"
     return situation.decision(
         stage=stage,
         reason="Inconclusive",

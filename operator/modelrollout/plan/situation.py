@@ -125,12 +125,12 @@ def assess(observation: Observation, *, candidate: RevisionView, stable: Revisio
                 split_changed_at=observation.status.weight_changed_at,
             )
             rate, both = _traffic(observation, reading, before)
+            evidence = replace(evidence, requests_per_second=rate, both_served=both)
             unread = next(iter(reading.missing.values()), None)
-            evidence = replace(evidence, requests_per_second=rate, both_served=both, unread=unread)
         case Unreadable(reason=reason):
             unread = f"Prometheus cannot be asked: {reason}"
         case None:
-            unread = before.unread if before else None
+            pass
     current = evidence is not None and evidence.policy == policy_digest(rollout)
     return Situation(
         observation=observation,

@@ -6,7 +6,7 @@ answer to our own write is put in at once, and the watch brings the state before
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from modelrollout.adapters.kubernetes import (
     DEPLOYMENTS,
@@ -23,6 +23,14 @@ from modelrollout.runtime.projections import Deployment, Revision
 from modelrollout.runtime.queue import Key
 
 WATCHED: tuple[Resource, ...] = (MODEL_DEPLOYMENTS, MODEL_REVISIONS, DEPLOYMENTS, SERVICES, PODS, HTTP_ROUTES)
+
+
+class Known(NamedTuple):
+    """An object that was heard of: which one, how old, and whose."""
+
+    uid: str
+    version: int
+    key: Key
 
 
 @dataclass(slots=True)
@@ -44,7 +52,7 @@ class Family:
 class Cache:
     def __init__(self) -> None:
         self._families: dict[Key, Family] = {}
-        self._versions: dict[tuple[str, str, str], tuple[str, int]] = {}
+        self._known: dict[tuple[str, str, str], Known] = {}
 
     def family(self, key: Key) -> Family:
         return self._families.get(key) or Family()
@@ -55,7 +63,7 @@ class Cache:
     def put(self, resource: Resource, body: Mapping[str, Any]) -> Key | None:
         """Take in an object as it is now. Gives the key to wake, or None where nothing changed for anybody."""
         key = _key(resource, body)
-        if key is None or not self._is_news(resource, body):
+        if key is None or not self._is_news(resource, body, key):
             return None
         family = self._families.setdefault(key, Family())
         name = body["metadata"]["name"]
@@ -78,33 +86,46 @@ class Cache:
         return key
 
     def remove(self, resource: Resource, body: Mapping[str, Any]) -> Key | None:
-        key = _key(resource, body)
+        key, metadata = _key(resource, body), body["metadata"]
         if key is None:
             return None
-        metadata = body["metadata"]
-        known = self._versions.get((resource.plural, metadata["namespace"], metadata["name"]))
-        if known is not None and known[0] != metadata.get("uid"):
+        known = self._known.get((resource.plural, metadata["namespace"], metadata["name"]))
+        if known is not None and known.uid != metadata.get("uid"):
             return None  # a new object of the same name is already here
-        self._versions.pop((resource.plural, metadata["namespace"], metadata["name"]), None)
+        return self._drop(resource, metadata["namespace"], metadata["name"], key)
+
+    def names(self, resource: Resource) -> dict[tuple[str, str], str]:
+        """Namespace and name of all objects of a kind, each with its uid."""
+        return {(place[1], place[2]): known.uid for place, known in self._known.items() if place[0] == resource.plural}
+
+    def forget(self, resource: Resource, *, namespace: str, name: str, uid: str) -> Key | None:
+        """As `remove`, for an object whose end nobody told us of."""
+        known = self._known.get((resource.plural, namespace, name))
+        if known is None or known.uid != uid:
+            return None
+        return self._drop(resource, namespace, name, known.key)
+
+    def _drop(self, resource: Resource, namespace: str, name: str, key: Key) -> Key | None:
+        self._known.pop((resource.plural, namespace, name), None)
         family = self._families.get(key)
         if family is None:
             return None
         if resource is MODEL_DEPLOYMENTS:
             family.deployment = None
         else:
-            _children(family, resource).pop(metadata["name"], None)
+            _children(family, resource).pop(name, None)
         if not family:
             del self._families[key]
         return key
 
-    def _is_news(self, resource: Resource, body: Mapping[str, Any]) -> bool:
+    def _is_news(self, resource: Resource, body: Mapping[str, Any], key: Key) -> bool:
         metadata = body["metadata"]
-        index = (resource.plural, metadata["namespace"], metadata["name"])
+        place = (resource.plural, metadata["namespace"], metadata["name"])
         uid, version = metadata.get("uid", ""), int(metadata.get("resourceVersion") or 0)
-        known = self._versions.get(index)
-        if known is not None and known[0] == uid and known[1] >= version:
+        known = self._known.get(place)
+        if known is not None and known.uid == uid and known.version >= version:
             return False
-        self._versions[index] = (uid, version)
+        self._known[place] = Known(uid, version, key)
         return True
 
 

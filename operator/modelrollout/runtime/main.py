@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator, Sequence
 
 import kopf
 
-from modelrollout.adapters.clock import SystemClock
+from modelrollout.adapters.clock import Clock, SystemClock
 from modelrollout.adapters.kubernetes import ApiError, KubernetesClient, NotConfiguredError
 from modelrollout.adapters.prometheus import PrometheusSource
-from modelrollout.runtime import first_list, handlers
+from modelrollout.runtime import first_list, handlers, resync
 from modelrollout.runtime.cache import Cache
 from modelrollout.runtime.health import HealthServer
 from modelrollout.runtime.hub import MetricsHub
@@ -83,7 +83,15 @@ async def run(settings: Settings) -> int:
             if not await _becomes_leader(elector, stop):
                 return 0
             return await _lead(
-                settings, api=api, cache=cache, queue=queue, hub=hub, workers=workers, leadership=leadership, stop=stop
+                settings,
+                api=api,
+                clock=clock,
+                cache=cache,
+                queue=queue,
+                hub=hub,
+                workers=workers,
+                leadership=leadership,
+                stop=stop,
             )
 
 
@@ -111,6 +119,7 @@ async def _lead(
     settings: Settings,
     *,
     api: KubernetesClient,
+    clock: Clock,
     cache: Cache,
     queue: WorkQueue,
     hub: MetricsHub,
@@ -134,6 +143,7 @@ async def _lead(
         "the watches": informer,
         "the metrics hub": asyncio.create_task(hub.run()),
         "the workers": asyncio.create_task(workers.run(settings.workers)),
+        "the resync": asyncio.create_task(resync.run(api, cache, queue, clock, namespace=settings.namespace)),
         "the leadership": leadership,
     }
     stopping = asyncio.create_task(stop.wait())

@@ -31,7 +31,9 @@ def test_what_is_beyond_each_edge() -> None:
 def test_the_edges_share_the_weight_of_the_gate() -> None:
     edges = at_edges(LATENCY, 4)
     assert [edge.name for edge in edges] == ["latency[0]", "latency[1]", "latency[2]", "latency[3]"]
-    assert {(edge.weight, edge.ratio, edge.tolerate, edge.promote_within) for edge in edges} == {(0.75, 1.0, 0.02, 0.05)}
+    assert {(edge.weight, edge.ratio, edge.tolerate, edge.promote_within) for edge in edges} == {
+        (0.75, 1.0, 0.02, 0.05)
+    }
 
 
 def test_no_edge_is_no_gate() -> None:

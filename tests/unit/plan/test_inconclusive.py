@@ -115,6 +115,23 @@ def test_good_evidence_does_not_end_a_pause() -> None:
     assert planned.status.conditions[5].status == "True"
 
 
+def test_a_pause_says_what_was_missing_when_it_began() -> None:
+    given = paused(overdue(Inconclusive.PAUSE, seen=NOTHING))
+    message = given.status.conditions[0].message
+
+    planned = plan(replace(given, evidence=evidence(GOOD, of=V2)), NOW + timedelta(seconds=5))
+
+    assert "no request of the candidate has been seen yet" in message
+    assert planned.status.conditions[0].message == message
+
+
+def test_a_step_that_comes_too_late_is_not_told_as_if_it_were_taken() -> None:
+    planned = plan(overdue(Inconclusive.PAUSE, weight=0, seen=NOTHING), NOW)
+
+    assert planned.status.weight == 0
+    assert "weight 0 %" not in planned.status.conditions[0].message
+
+
 def test_harm_ends_a_pause() -> None:
     given = paused(overdue(Inconclusive.PAUSE))
 
