@@ -19,7 +19,7 @@ from modelrollout.api.revision import child_name, content, digest, short
 from modelrollout.api.rollout import CanaryStage, Inconclusive, Pace, Rollout, ShadowStage, SoakStage, Stage
 from modelrollout.api.route import ParentRef, Route
 from modelrollout.api.serving import Server, Serving
-from modelrollout.evidence import Counts, Interval
+from modelrollout.evidence import Counts, GateEvidence, Interval
 from modelrollout.plan.gates import gathered
 from modelrollout.plan.observation import (
     Backend,
@@ -197,6 +197,14 @@ def evidence(arms: Arms, *, of: ModelDeploymentSpec, at: datetime = NOW) -> Cand
         reading=reading(arms, at=at, gates=rollout.gates),
         split_changed_at=None,
     )
+
+
+def counted(known: CandidateEvidence | None, gate: str = "errors") -> GateEvidence:
+    """The evidence of a gate that counts."""
+    assert known is not None
+    found = known.gates[gate]
+    assert isinstance(found, GateEvidence)
+    return found
 
 
 def observation(

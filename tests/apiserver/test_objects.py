@@ -162,14 +162,20 @@ class TestKubectl:
             message="canary at 5 %",
         )
         status = ModelDeploymentStatus(
-            stage=StageName.CANARY, weight=5, stable_version="6", candidate_version="7", conditions=(ready,)
+            stage=StageName.CANARY,
+            weight=5,
+            stable_version="6",
+            candidate_version="7",
+            expected_verdict_at=AT,
+            conditions=(ready,),
         )
         kubectl.patch("mdep", "columns", {"status": dumped(status)}, STATUS)
         header, row = kubectl("get", "mdep", "columns").splitlines()
         assert header.split() == ["NAME", "STAGE", "WEIGHT", "LIVE", "CANDIDATE", "READY", "AGE"]
         assert row.split()[:-1] == ["columns", "Canary", "5", "6", "7", "False"]
         wide_header, wide_row = kubectl("get", "mdep", "columns", "-o", "wide").splitlines()
-        assert dict(zip(wide_header.split(), wide_row.split(), strict=True))["REASON"] == "RollingOut"
+        wide = dict(zip(wide_header.split(), wide_row.split(), strict=True))
+        assert (wide["REASON"], wide["VERDICT"]) == ("RollingOut", "2026-10-05T12:30:15.250000Z")
 
     def test_columns_of_a_revision(self, kubectl: Kubectl) -> None:
         kubectl.apply(good("revision") | {"metadata": {"name": "columns"}})

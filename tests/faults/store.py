@@ -22,8 +22,10 @@ from typing import TypeVar
 
 from modelrollout.adapters.clock import Clock
 from modelrollout.adapters.kubernetes import (
+    CLUSTER_GATE_TEMPLATES,
     DEPLOYMENTS,
     EVENTS,
+    GATE_TEMPLATES,
     HTTP_ROUTES,
     LEASES,
     MODEL_DEPLOYMENTS,
@@ -39,7 +41,18 @@ from modelrollout.adapters.kubernetes import (
 from modelrollout.api.modeldeployment import ModelDeployment
 from modelrollout.api.modelrevision import ModelRevision
 
-RESOURCES = (MODEL_DEPLOYMENTS, MODEL_REVISIONS, DEPLOYMENTS, SERVICES, PODS, HTTP_ROUTES, LEASES, EVENTS)
+TEMPLATES = (GATE_TEMPLATES, CLUSTER_GATE_TEMPLATES)
+RESOURCES = (
+    MODEL_DEPLOYMENTS,
+    MODEL_REVISIONS,
+    DEPLOYMENTS,
+    SERVICES,
+    PODS,
+    HTTP_ROUTES,
+    LEASES,
+    EVENTS,
+    *TEMPLATES,
+)
 WITH_STATUS = (MODEL_DEPLOYMENTS, MODEL_REVISIONS, DEPLOYMENTS, PODS, HTTP_ROUTES)
 
 T = TypeVar("T")

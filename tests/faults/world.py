@@ -24,10 +24,11 @@ from modelrollout.api.modeldeployment import ModelDeploymentSpec
 from modelrollout.api.modelrevision import StoredEvidence
 from modelrollout.api.revision import child_name
 from modelrollout.api.rollout import CanaryStage, ShadowStage, SoakStage, Stage
+from modelrollout.evidence import GateEvidence
 from modelrollout.plan.capacity import carried_weight
 from modelrollout.plan.gates import restored
 from tests import builders
-from tests.builders import NAME, NAMESPACE, id_of
+from tests.builders import NAME, NAMESPACE, counted, id_of
 from tests.clock import ManualClock, settle
 from tests.faults.controllers import Controllers, cancelled
 from tests.faults.direct import Line, Meddle
@@ -137,13 +138,17 @@ class Watchdog:
 
 def total(stored: StoredEvidence, arm: str) -> float:
     """Requests of one arm that were judged, by the evidence of a single gate."""
-    gate = next(iter(restored(stored, revision="").gates.values()))
+    gate = _gate(stored)
     return (gate.candidate if arm == "candidate" else gate.stable).total
+
+
+def _gate(stored: StoredEvidence) -> GateEvidence:
+    return counted(restored(stored, revision=""), stored.gates[0].name)
 
 
 def _seen(stored: StoredEvidence, arm: str) -> float:
     """Those that wait for the other arm included."""
-    gate = next(iter(restored(stored, revision="").gates.values()))
+    gate = _gate(stored)
     waiting = gate.pending.candidate if arm == "candidate" else gate.pending.stable
     return total(stored, arm) + waiting.total
 

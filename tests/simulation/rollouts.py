@@ -19,6 +19,7 @@ from modelrollout.evidence import (
     next_weight,
     start,
     update,
+    upper_bound,
 )
 
 RATES = ErrorRates(false_rollback=0.01, false_promotion=0.05)
@@ -150,7 +151,7 @@ def paced_rollout(
             menu=menu,
             requests_per_second=truth.requests_per_second,
             interval_seconds=truth.interval_seconds,
-            upper_bound=judgement.gates[0].upper_bound,
+            upper_bound=upper_bound(evidence, false_promotion=RATES.false_promotion),
             error_budget=error_budget,
         )
     return Outcome(verdict=verdict, seconds=number * truth.interval_seconds, excess_errors=excess_errors)

@@ -34,7 +34,15 @@ from kubernetes.aio.config import ConfigException, load_kube_config
 from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 
 from modelrollout.adapters.clock import Clock
-from modelrollout.api.group import FIELD_MANAGER, GROUP, MODEL_DEPLOYMENT, MODEL_REVISION, VERSION
+from modelrollout.api.group import (
+    CLUSTER_GATE_TEMPLATE,
+    FIELD_MANAGER,
+    GATE_TEMPLATE,
+    GROUP,
+    MODEL_DEPLOYMENT,
+    MODEL_REVISION,
+    VERSION,
+)
 
 JsonObject = dict[str, Any]
 Propagation = Literal["Background", "Foreground", "Orphan"]
@@ -77,6 +85,8 @@ class Resource:
 
 MODEL_DEPLOYMENTS = Resource(GROUP, VERSION, "modeldeployments", MODEL_DEPLOYMENT)
 MODEL_REVISIONS = Resource(GROUP, VERSION, "modelrevisions", MODEL_REVISION)
+GATE_TEMPLATES = Resource(GROUP, VERSION, "gatetemplates", GATE_TEMPLATE)
+CLUSTER_GATE_TEMPLATES = Resource(GROUP, VERSION, "clustergatetemplates", CLUSTER_GATE_TEMPLATE, namespaced=False)
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
 SERVICES = Resource("", "v1", "services", "Service")
 PODS = Resource("", "v1", "pods", "Pod")

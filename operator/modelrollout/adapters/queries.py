@@ -5,39 +5,34 @@ No `rate()`: Prometheus would extrapolate and would need a window, whereas the o
 times that it chose, so that every request is counted once. One query reads a family for any number of rollouts; which
 series belong to whom is told by the pod's name, `DEPLOYMENT-REVISION-…`.
 
-Names go into a query only through `_literal`: escaped for RE2 and quoted for PromQL. Names are also validated by the
+Names go into a query only through `literal`: escaped for RE2 and quoted for PromQL. Names are also validated by the
 API server, but a query must not rest on that.
 """
 
-import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote_plus
 
+from modelrollout.adapters.families import Family, Source
+from modelrollout.adapters.library import FAMILIES
+from modelrollout.adapters.promql import literal
 from modelrollout.api.gates import Signal
 from modelrollout.api.revision import DIGEST_IN_NAMES
 from modelrollout.api.serving import Server
-from modelrollout.evidence import Counts
+from modelrollout.evidence import Bins, Counts
 
 URL_LIMIT = 6000
 """Longest encoded query in bytes; proxies commonly refuse request lines beyond 8 KiB."""
 
-_RE2_SPECIAL = frozenset("\\.+*?()|[]{}^$")
 _BUCKET_TOLERANCE = 1e-9  # relative; "0.25" against 250 ms, "5" against "5.0"
 _INFINITE = "+Inf"
 _REVISION = f"-[0-9a-f]{{{DIGEST_IN_NAMES}}}-.+"
+_SERVICE = f"-[0-9a-f]{{{DIGEST_IN_NAMES}}}_[0-9]+"
+_ENVOY_CLUSTER = "envoy_cluster_name"
+_TARGET = ("job", "instance")
 _SEPARATOR_LENGTH = len(quote_plus("|"))
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """One counter: `by` is the label that splits it, `matchers` further PromQL matchers, written by us."""
-
-    name: str
-    metric: str
-    by: str
-    matchers: str
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -48,29 +43,48 @@ class PodSelector:
     deployment: str
 
 
-# MLServer reports its routes, not the paths that were asked for: the braces are literally in the label.
-_MLSERVER_INFER = 'method="POST",path=~"/v2/models/[{]model_name[}](/versions/[{]model_version[}])?/infer"'
-_MLSERVER_ERRORS = Family("errors", "rest_server_requests_total", "status_code", _MLSERVER_INFER)
-_MLSERVER_LATENCY = Family("latency", "rest_server_request_duration_seconds_bucket", "le", _MLSERVER_INFER)
-
-
 def family(server: Server, signal: Signal) -> Family:
-    match server, signal:
-        case Server.MLSERVER, Signal.ERRORS:
-            return _MLSERVER_ERRORS
-        case Server.MLSERVER, Signal.LATENCY:
-            return _MLSERVER_LATENCY
+    """Raises KeyError for a signal that the server cannot give; the API refuses such a gate."""
+    return FAMILIES[server, signal]
 
 
 def query(family: Family, selectors: Iterable[PodSelector]) -> str:
-    """One instant query for all of them. It may also match pods of no selector: namespaces and names are crossed."""
+    """One instant query for all of them. It may also match pods of no selector: namespaces and names are crossed.
+
+    A pod that two jobs scrape has every series twice. Each target is taken by itself and the larger one counts, so that
+    no request does so twice.
+    """
     wanted = sorted(set(selectors))
-    namespaces = "|".join(dict.fromkeys(_literal(selector.namespace) for selector in wanted))
-    names = "|".join(dict.fromkeys(_literal(selector.deployment) for selector in wanted))
+    namespaces = "|".join(dict.fromkeys(literal(selector.namespace) for selector in wanted))
+    names = "|".join(dict.fromkeys(literal(selector.deployment) for selector in wanted))
+    match family.source:
+        case Source.POD:
+            labels = ["namespace", "pod"]
+            whose = [f'namespace=~"{namespaces}"', f'pod=~"({names}){_REVISION}"']
+        case Source.ENVOY:
+            labels = [_ENVOY_CLUSTER, "pod"]
+            whose = [f'{_ENVOY_CLUSTER}=~"({namespaces})_({names}){_SERVICE}"']
+    labels = labels + [family.by] * bool(family.by)
+    of_names = f'__name__=~"{family.metric}"' if "|" in family.metric else ""
+    matchers = ",".join(part for part in (of_names, family.matchers, *whose) if part)
+    metric = "" if of_names else family.metric
     return (
-        f"sum by (namespace, pod, {family.by}) "
-        f'({family.metric}{{{family.matchers},namespace=~"{namespaces}",pod=~"({names}){_REVISION}"}})'
+        f"max by ({', '.join(labels)}) "
+        f"({family.aggregate} by ({', '.join([*labels, *_TARGET])}) ({metric}{{{matchers}}}))"
     )
+
+
+def pod_of(family: Family, labels: Mapping[str, str]) -> tuple[str, str]:
+    """Namespace and name of the pod that a series is of. What a gateway counts is told as if a pod of that name did."""
+    match family.source:
+        case Source.POD:
+            return labels.get("namespace", ""), labels.get("pod", "")
+        case Source.ENVOY:
+            parts = labels.get(_ENVOY_CLUSTER, "").split("_")
+            if len(parts) != 3:
+                return "", ""
+            namespace, service, port = parts
+            return namespace, f"{service}-{port}@{labels.get('pod', '')}"
 
 
 def split(family: Family, selectors: Iterable[PodSelector], *, limit: int = URL_LIMIT) -> list[str]:
@@ -86,39 +100,55 @@ def deployments_of(pod: str) -> Iterator[str]:
             yield "-".join(parts[:index])
 
 
-def counts(signal: Signal, over_seconds: float | None, by_label: Mapping[str, float]) -> Counts | None:
+def counts(family: Family, signal: Signal, over_seconds: float | None, by_label: Mapping[str, float]) -> Counts | None:
     """One pod's cumulative counts; None where they cannot be told, such as without a bucket that ends at the bound.
 
-    Errors: answers 5xx are bad. 4xx are requests of all, but the sender's fault. Latency: slower than `over_seconds`.
+    Errors: of HTTP answers 5xx are bad. 4xx are requests of all, but the sender's fault. Latency: slower than
+    `over_seconds`.
     """
     match signal:
         case Signal.ERRORS:
-            return _errors(by_label)
+            return _errors(family, by_label)
         case Signal.LATENCY:
             if over_seconds is None:
-                raise ValueError("A Latency gate needs the bound that it judges.")
-            return _slower(over_seconds, by_label)
+                raise ValueError("A Latency gate that counts needs the bound that it judges.")
+            return _slower(family, over_seconds, by_label)
+        case _:
+            raise ValueError(f"{signal} has no built-in counts.")
 
 
-def bounds(by_label: Mapping[str, float]) -> tuple[float, ...]:
+def buckets(by_label: Mapping[str, float], *, unit_seconds: float = 1.0) -> Bins | None:
+    """One pod's cumulative histogram as requests beyond each finite bound; None where it is torn or empty."""
+    total = by_label.get(_INFINITE)
+    if total is None:
+        return None
+    within = {bound * unit_seconds: by_label[label] for label in by_label if math.isfinite(bound := _bound(label))}
+    edges = sorted(within)
+    if not edges:
+        return None
+    return Bins(tuple(f"{edge:.6g}" for edge in edges), total, tuple(max(0.0, total - within[edge]) for edge in edges))
+
+
+def bounds(family: Family, by_label: Mapping[str, float]) -> tuple[float, ...]:
     """The finite bucket bounds in seconds, ascending: those that a Latency gate may name."""
-    return tuple(sorted({bound for label in by_label if math.isfinite(bound := _bound(label))}))
+    found = {bound * family.unit_seconds for label in by_label if math.isfinite(bound := _bound(label))}
+    return tuple(sorted(found))
 
 
-def _errors(by_label: Mapping[str, float]) -> Counts | None:
+def _errors(family: Family, by_label: Mapping[str, float]) -> Counts | None:
     if not by_label:
         return None
-    bad = sum(value for code, value in by_label.items() if len(code) == 3 and code.startswith("5"))
+    bad = sum(value for label, value in by_label.items() if re.fullmatch(family.bad, label))
     return Counts(total=sum(by_label.values()), bad=bad)
 
 
-def _slower(over_seconds: float, by_label: Mapping[str, float]) -> Counts | None:
+def _slower(family: Family, over_seconds: float, by_label: Mapping[str, float]) -> Counts | None:
     total = by_label.get(_INFINITE)
     within = next(
         (
             value
             for label, value in by_label.items()
-            if math.isclose(_bound(label), over_seconds, rel_tol=_BUCKET_TOLERANCE)
+            if math.isclose(_bound(label) * family.unit_seconds, over_seconds, rel_tol=_BUCKET_TOLERANCE)
         ),
         None,
     )
@@ -156,13 +186,7 @@ def _groups(family: Family, selectors: Sequence[PodSelector], *, limit: int) -> 
 
 def _added_length(selector: PodSelector, seen: set[tuple[str, str]]) -> int:
     return sum(
-        len(quote_plus(_literal(text))) + _SEPARATOR_LENGTH
+        len(quote_plus(literal(text))) + _SEPARATOR_LENGTH
         for kind, text in (("namespace", selector.namespace), ("name", selector.deployment))
         if (kind, text) not in seen
     )
-
-
-def _literal(text: str) -> str:
-    """`text` as a part of a regular expression inside a PromQL string with double quotes."""
-    pattern = "".join(f"\\{character}" if character in _RE2_SPECIAL else character for character in text)
-    return json.dumps(pattern, ensure_ascii=False)[1:-1]

@@ -15,7 +15,15 @@ from typing import Any
 import yaml
 
 from modelrollout.api.base import ApiObject
-from modelrollout.api.group import GROUP, MODEL_DEPLOYMENT, MODEL_REVISION, VERSION
+from modelrollout.api.gatetemplate import ClusterGateTemplate, GateTemplate
+from modelrollout.api.group import (
+    CLUSTER_GATE_TEMPLATE,
+    GATE_TEMPLATE,
+    GROUP,
+    MODEL_DEPLOYMENT,
+    MODEL_REVISION,
+    VERSION,
+)
 from modelrollout.api.modeldeployment import ModelDeployment
 from modelrollout.api.modelrevision import ModelRevision
 from modelrollout.api.rules import extended
@@ -51,6 +59,11 @@ class Resource:
     short: str
     type: type[ApiObject]
     columns: tuple[Column, ...]
+    scope: str = "Namespaced"
+
+    @property
+    def _has_status(self) -> bool:
+        return "status" in self.type.model_fields
 
     @property
     def file_name(self) -> str:
@@ -69,7 +82,7 @@ class Resource:
             "name": VERSION,
             "served": True,
             "storage": True,
-            "subresources": {"status": {}},
+            **({"subresources": {"status": {}}} if self._has_status else {}),
             "additionalPrinterColumns": [column.to_dict() for column in self.columns],
             "schema": {"openAPIV3Schema": self.schema()},
         }
@@ -77,7 +90,7 @@ class Resource:
             "apiVersion": "apiextensions.k8s.io/v1",
             "kind": "CustomResourceDefinition",
             "metadata": {"name": f"{self.plural}.{GROUP}"},
-            "spec": {"group": GROUP, "names": names, "scope": "Namespaced", "versions": [version]},
+            "spec": {"group": GROUP, "names": names, "scope": self.scope, "versions": [version]},
         }
 
     def schema(self) -> dict[str, Any]:
@@ -88,7 +101,7 @@ class Resource:
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": parts["spec"],
-            "status": without_defaults(parts["status"]),
+            **({"status": without_defaults(parts["status"])} if self._has_status else {}),
         }
         return {**extended(schema, self.type.name_rules), "properties": properties}
 
@@ -105,6 +118,9 @@ RESOURCES = (
             Column("Live", ".status.stableVersion", "Model version that serves users."),
             Column("Candidate", ".status.candidateVersion", "Model version that is being rolled out."),
             Column("Ready", '.status.conditions[?(@.type=="Ready")].status', "Whether what was asked for is live."),
+            Column(
+                "Verdict", ".status.expectedVerdictAt", "When the comparison ends well, as things go on.", priority=1
+            ),
             Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', "Why it is ready or not.", priority=1),
             Column("Age", _AGE, "Time since it was made.", type="date"),
         ),
@@ -120,6 +136,24 @@ RESOURCES = (
             Column("State", ".status.state", "State in the revision's life."),
             Column("Age", _AGE, "Time since it was made.", type="date"),
         ),
+    ),
+    *(
+        Resource(
+            kind=kind,
+            plural=f"{kind.lower()}s",
+            short=short,
+            type=type_,
+            scope=scope,
+            columns=(
+                Column("Signal", ".spec.signal", "What the gate looks at."),
+                Column("Description", ".spec.description", "What the gate is for."),
+                Column("Age", _AGE, "Time since it was made.", type="date"),
+            ),
+        )
+        for kind, short, type_, scope in (
+            (GATE_TEMPLATE, "mgt", GateTemplate, "Namespaced"),
+            (CLUSTER_GATE_TEMPLATE, "mcgt", ClusterGateTemplate, "Cluster"),
+        )
     ),
 )
 

@@ -10,6 +10,8 @@ API_VERSION = f"{GROUP}/{VERSION}"
 
 MODEL_DEPLOYMENT = "ModelDeployment"
 MODEL_REVISION = "ModelRevision"
+GATE_TEMPLATE = "GateTemplate"
+CLUSTER_GATE_TEMPLATE = "ClusterGateTemplate"
 
 LABEL_NAME = f"{GROUP}/name"
 LABEL_REVISION = f"{GROUP}/revision"

@@ -9,11 +9,13 @@ from pydantic import Field, StringConstraints
 
 from modelrollout.api.base import ApiObject, ApiType
 from modelrollout.api.conditions import Condition
+from modelrollout.api.gates import Signal
 from modelrollout.api.model import Model
 from modelrollout.api.rollout import CanaryStage, Rollout, ShadowStage, SoakStage
 from modelrollout.api.route import Route
 from modelrollout.api.rules import Rule, rule
-from modelrollout.api.serving import Serving
+from modelrollout.api.servers import missing
+from modelrollout.api.serving import Server, Serving
 
 MAX_NAME_LENGTH = 40
 """Children are called NAME-REVISION, and pods append up to 17 characters to that; labels end at 63."""
@@ -70,6 +72,13 @@ class ModelDeploymentSpec(ApiType):
             return SoakStage()
         return next((stage.soak for stage in self.rollout.stages if stage.soak), None)
 
+    _kserve_errors = missing(Server.KSERVE, Signal.ERRORS)
+    _kserve_saturation = missing(Server.KSERVE, Signal.SATURATION)
+    _mlserver_saturation = missing(Server.MLSERVER, Signal.SATURATION)
+    _custom_errors = missing(Server.CUSTOM, Signal.ERRORS)
+    _custom_latency = missing(Server.CUSTOM, Signal.LATENCY)
+    _custom_saturation = missing(Server.CUSTOM, Signal.SATURATION)
+
     @rule(
         "has(self.route) || !has(self.rollout.stages) || self.rollout.stages.all(stage, !has(stage.shadow))",
         "rollout.stages: shadow needs a route to copy requests from; set route, or remove shadow",
@@ -114,6 +123,10 @@ class ModelDeploymentStatus(ApiType):
     rejected: Annotated[
         RevisionId | None,
         Field(description="Newest revision that was rolled back; not tried again while the spec still names it."),
+    ] = None
+    expected_verdict_at: Annotated[
+        datetime | None,
+        Field(description="When the comparison ends well, if traffic and evidence go on as they are; a forecast."),
     ] = None
     replicas: Annotated[int, Field(ge=0, description="Pods of the stable revision and the candidate.")] = 0
     ready_replicas: Annotated[int, Field(ge=0, description="Those of them that are ready.")] = 0

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from modelrollout.api.base import ApiObject, ApiType, Preserved
+from modelrollout.api.gates import TemplateKind
 from modelrollout.api.model import Model
 from modelrollout.api.route import DnsLabel
 from modelrollout.api.rules import Rule
@@ -82,7 +83,13 @@ class GateRecord(ApiType):
     stable: Annotated[ArmCounts, Field(description="Requests of the stable revision over the same intervals.")]
     harm: Annotated[float, Field(description="Evidence that the candidate is worse than tolerated: ln of an e-value.")]
     safety: Annotated[float, Field(description="Evidence that it is within promoteWithin: ln of an e-value.")]
-    bound: Annotated[float, Field(description="Upper bound of the excess, as a fraction of all requests.")]
+    bound: Annotated[
+        float | None,
+        Field(description="Upper bound of the excess, as a fraction of all requests, where they are counted."),
+    ] = None
+    detail: Annotated[
+        ShortText | None, Field(description="The edge, the means or the value that was judged, where it is no count.")
+    ] = None
 
 
 class Outcome(StrEnum):
@@ -117,10 +124,22 @@ class DecisionRecord(ApiType):
 
 
 class StoredGate(ApiType):
-    """`state` is what `modelrollout.evidence.GateEvidence.to_dict` gives."""
+    """`state` is what `to_dict` of its kind of evidence gives (`modelrollout.evidence.kinds`)."""
 
     name: Annotated[ShortText, Field(description="Name of the gate.")]
-    state: Annotated[Preserved, Field(description="Sums that the evidence consists of; only the operator reads them.")]
+    state: Annotated[Preserved, Field(description="Sums over all intervals so far.")]
+    spent: Annotated[
+        float | None,
+        Field(description="Requests that went wrong beyond the tolerance, where the rollout has an errorBudget."),
+    ] = None
+
+
+class FrozenTemplate(ApiType):
+    """A gate template as it was when the comparison began."""
+
+    kind: Annotated[TemplateKind, Field(description="GateTemplate or ClusterGateTemplate.")]
+    name: Annotated[ShortText, Field(description="Name of the template.")]
+    spec: Annotated[Preserved, Field(description="What it said.")]
 
 
 class StoredEvidence(ApiType):
@@ -132,6 +151,9 @@ class StoredEvidence(ApiType):
     policy: Annotated[ShortText, Field(description="Digest of the gates and error rates that it was gathered under.")]
     evaluated_at: Annotated[datetime, Field(description="Time of the counters that it includes.")]
     gates: Annotated[tuple[StoredGate, ...], Field(max_length=16, description="Each gate's sums.")]
+    templates: Annotated[
+        tuple[FrozenTemplate, ...], Field(max_length=16, description="Templates as they were when it began.")
+    ] = ()
 
 
 class ModelRevisionStatus(ApiType):

@@ -178,6 +178,13 @@ class Rollout(ApiType):
     max_duration: Annotated[
         Duration, Field(description="How long a rollout may take before onInconclusive decides.")
     ] = "2h"
+    error_budget: Annotated[
+        Annotated[float, Field(gt=0, le=100_000_000)] | None,
+        Field(
+            description="Requests that the canary may spoil beyond tolerance in the whole rollout. What is left of it "
+            "bounds each next step; when it is spent, onInconclusive decides. Unlimited when left out."
+        ),
+    ] = None
     on_inconclusive: Annotated[Inconclusive, Field(description="What to do when nothing can be told for too long.")] = (
         Inconclusive.PAUSE
     )

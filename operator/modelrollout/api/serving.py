@@ -16,9 +16,17 @@ class Pattern(StrEnum):
 
 
 class Server(StrEnum):
-    """Picks the built-in metric queries. A server is in this list once its queries were tried against the real one."""
+    """Picks the built-in metric queries. Envoy: those of the gateway, for whatever server. Custom: none.
+
+    `docs/evidence.md` says which were tried against the real server and which were written from its source.
+    """
 
     MLSERVER = "MLServer"
+    KSERVE = "KServe"
+    TRITON = "Triton"
+    VLLM = "VLLM"
+    ENVOY = "Envoy"
+    CUSTOM = "Custom"
 
 
 class Serving(ApiType):

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from modelrollout.api.base import seconds
 from modelrollout.api.gates import Gate
+from modelrollout.cli.errors import CliError
 from modelrollout.cli.trace import Pod, Row
 from modelrollout.evidence import Counts, GateEvidence, GatePolicy, Interval, log_harm, start, update
 from modelrollout.evidence.dispersion import Dispersion, StableHistory
 from modelrollout.evidence.histogram import at_edges
-from modelrollout.plan.gates import policy_of
+from modelrollout.plan.policies import REQUEST_SIGNALS, counts_policy
 
 _BOUND_TOLERANCE = 1e-9  # relative; 0.25 against 250 ms
 
@@ -54,7 +55,9 @@ class GateUnderTest:
         self.name = gate.name
         self.seen = False
         self.edges: list[Edge] = []
-        self._policy = policy_of(gate)
+        if gate.signal not in REQUEST_SIGNALS:
+            raise CliError(f"gate {gate.name}: {gate.signal} counts no requests, so a trace of them cannot show it.")
+        self._policy = counts_policy(gate)
         self._over_seconds = seconds(gate.over) if gate.over else None
         self._shape: _Shape | None = None
         self._indices: tuple[int, ...] = ()

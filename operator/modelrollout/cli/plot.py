@@ -141,7 +141,7 @@ def _safety_of(verdict: GateVerdict) -> float:
 
 
 def _bound_of(verdict: GateVerdict) -> float:
-    return verdict.upper_bound
+    return 1.0 if verdict.upper_bound is None else verdict.upper_bound
 
 
 def _percent(counts: Counts) -> float:

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from modelrollout.adapters.clock import SystemClock
+from modelrollout.adapters.families import Family
 from modelrollout.adapters.prometheus import PrometheusSource, PrometheusUnavailable
-from modelrollout.adapters.queries import Family, bounds, counts, family
+from modelrollout.adapters.queries import bounds, counts, family
 from modelrollout.api.base import seconds
-from modelrollout.api.gates import Gate
+from modelrollout.api.gates import Gate, Signal
 from modelrollout.api.rollout import Rollout
+from modelrollout.api.servers import MISSING
 from modelrollout.api.serving import Server
 from modelrollout.cli.errors import CliError
 from modelrollout.cli.trace import Pod, Row
@@ -72,12 +74,12 @@ def recorded(request: Request, rollout: Rollout) -> Iterator[Row]:
     """Everything is asked first, so that no row comes of half an answer."""
     step = math.ceil(seconds(rollout.interval))
     earliest = request.begin - math.ceil(request.history.total_seconds() / step) * timedelta(seconds=step)
-    families = {gate.name: family(request.server, gate.signal) for gate in rollout.gates}
+    families = {gate.name: _family(request.server, gate) for gate in rollout.gates}
     try:
         arms = asyncio.run(_ask_all(request, set(families.values()), step, earliest=earliest))
     except PrometheusUnavailable as error:
         raise CliError(f"Prometheus cannot be asked: {error.reason}.") from error
-    gates = {gate.name: _Gate(gate, seconds(rollout.warmup)) for gate in rollout.gates}
+    gates = {gate.name: _Gate(gate, families[gate.name], seconds(rollout.warmup)) for gate in rollout.gates}
     begin = int(request.begin.timestamp())
     for time in _steps(earliest, request.end, step):
         for name, gate in gates.items():
@@ -87,11 +89,22 @@ def recorded(request: Request, rollout: Rollout) -> Iterator[Row]:
                 yield row
 
 
+def _family(server: Server, gate: Gate) -> Family:
+    """What is read for a gate; raises CliError where history cannot show it."""
+    if gate.signal is Signal.ERRORS or (gate.signal is Signal.LATENCY and gate.over is not None):
+        if reason := MISSING.get((server, gate.signal)):
+            raise CliError(f"Gate {gate.name}: {reason}.")
+        return family(server, gate.signal)
+    what = gate.signal or f"the {gate.template}"
+    raise CliError(f"Gate {gate.name}: {what} cannot be replayed; only Errors, and Latency with a bound, can.")
+
+
 class _Gate:
     """Turns one gate's cumulative counters into what each pod served between two steps."""
 
-    def __init__(self, gate: Gate, warmup_seconds: float) -> None:
+    def __init__(self, gate: Gate, source: Family, warmup_seconds: float) -> None:
         self._gate = gate
+        self._family = source
         self._over_seconds = seconds(gate.over) if gate.over else None
         self._warmup_seconds = warmup_seconds
         self._first_t: float | None = None
@@ -120,9 +133,10 @@ class _Gate:
 
     def _read(self, pods: Mapping[str, Mapping[str, float]]) -> Iterator[tuple[str, Counts]]:
         for pod, by_label in pods.items():
-            read = counts(self._gate.signal, self._over_seconds, by_label)
+            assert self._gate.signal is not None
+            read = counts(self._family, self._gate.signal, self._over_seconds, by_label)
             if read is None:
-                found = ", ".join(f"{bound:g}s" for bound in bounds(by_label))
+                found = ", ".join(f"{bound:g}s" for bound in bounds(self._family, by_label))
                 raise CliError(f"Gate {self._gate.name}: no bucket ends at {self._gate.over}; there is {found}.")
             yield pod, read
 

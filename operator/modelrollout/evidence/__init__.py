@@ -12,6 +12,7 @@ from modelrollout.evidence.bins import MAX_EDGES, Bins, Spread, difference_of_bi
 from modelrollout.evidence.counters import carry, difference, readings
 from modelrollout.evidence.counts import Counts, Interval
 from modelrollout.evidence.errors import EvidenceError
+from modelrollout.evidence.forecast import seconds_left
 from modelrollout.evidence.gate import (
     GateEvidence,
     GatePolicy,
@@ -29,7 +30,6 @@ from modelrollout.evidence.kinds import (
     Policy,
     begin,
     forget_pending,
-    more_data,
     observe,
     read,
 )
@@ -74,12 +74,12 @@ __all__ = [
     "judge",
     "log_harm",
     "log_safety",
-    "more_data",
     "next_weight",
     "observe",
     "read",
     "readings",
     "retry",
+    "seconds_left",
     "start",
     "update",
     "upper_bound",

@@ -61,20 +61,31 @@ class Spread:
 
 
 def difference_of_bins(
-    *, previous: Mapping[str, Bins], current: Mapping[str, Bins], started_since: Collection[str] = ()
+    *,
+    previous: Mapping[str, Bins],
+    current: Mapping[str, Bins],
+    started_since: Collection[str] = (),
+    new_edges_were_empty: bool = False,
 ) -> Bins:
-    """As `counters.difference`, pod by pod. A pod whose edges are others than before gives a baseline only."""
+    """As `counters.difference`, pod by pod. A pod whose edges are others than before gives a baseline only, unless an
+    edge appears with the first request beyond it, as bins of a set do.
+    """
     total = Bins()
     for pod, now in current.items():
         before = previous.get(pod)
         if before is None:
             if pod not in started_since:
                 continue
-            before = Bins(now.edges, 0.0, (0.0,) * len(now.edges))
-        elif before.edges != now.edges:
-            continue
-        elif now.total < before.total or any(new < old for new, old in zip(now.beyond, before.beyond, strict=True)):
-            before = Bins(now.edges, 0.0, (0.0,) * len(now.edges))
-        grown = tuple(new - old for new, old in zip(now.beyond, before.beyond, strict=True))
-        total = total + Bins(now.edges, now.total - before.total, grown)
+            known = dict.fromkeys(now.edges, 0.0)
+            served_before = 0.0
+        else:
+            known, served_before = before.by_edge(), before.total
+            if new_edges_were_empty:
+                known = {edge: known.get(edge, 0.0) for edge in now.edges}
+            if known.keys() != set(now.edges):
+                continue
+        if now.total < served_before or any(new < known[edge] for edge, new in zip(now.edges, now.beyond, strict=True)):
+            known, served_before = dict.fromkeys(now.edges, 0.0), 0.0
+        grown = tuple(new - known[edge] for edge, new in zip(now.edges, now.beyond, strict=True))
+        total = total + Bins(now.edges, now.total - served_before, grown)
     return total

@@ -27,8 +27,6 @@ Policy = GatePolicy | ShapePolicy | MeanPolicy | LimitPolicy
 Evidence = GateEvidence | ShapeEvidence | MeanEvidence | LimitEvidence
 Observed = Interval | Spread | Levels | Level
 
-_LONGEST = 1e6  # times as much data as there is; beyond that a forecast says nothing
-
 
 class Kind(StrEnum):
     COUNTS = "Counts"
@@ -180,29 +178,6 @@ def read(stored: object) -> Evidence:
             return LimitEvidence.from_dict(stored)
         case _:
             raise EvidenceError(f"Stored evidence is of a kind that this version does not know: {kind!r}.")
-
-
-def more_data(evidence: Evidence, policy: Policy, *, threshold: float) -> float | None:
-    """How much more data safety needs, as a multiple of what there is, if they go on as they are; None if never.
-
-    All sums grow in proportion to the data, so this is the smallest k - 1 at which k times the sums reach the line.
-    """
-    sums = safety_sums(evidence, policy)
-    if not sums:
-        return 0.0
-    if log_mean(sums) >= threshold:
-        return 0.0
-    if max(sums) <= 0:
-        return None
-    low, high = 1.0, 2.0
-    while log_mean(high * value for value in sums) < threshold:
-        low, high = high, 2 * high
-        if high > _LONGEST:
-            return None
-    while high - low > 1e-3 * low:
-        middle = (low + high) / 2
-        low, high = (middle, high) if log_mean(middle * value for value in sums) < threshold else (low, middle)
-    return high - 1
 
 
 def _mixed(evidence: Evidence, policy: Policy) -> EvidenceError:

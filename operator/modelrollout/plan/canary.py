@@ -34,14 +34,17 @@ def canary(situation: Situation) -> Decision:
         return _toward_all(situation, "the canary stage was taken out of the policy")
     weight = situation.observation.status.weight
     if weight == 0:
+        if _rate_is_awaited(situation, policy):
+            return _await_rate(situation)
         return _step(situation, weight=0, to=first_weight(situation))
     last = _menu(policy)[-1]
     hold = timedelta(seconds=seconds(policy.hold_for))
-    age = situation.weight_age() if policy.weights else situation.stage_age()
+    age = situation.weight_age() if policy.weights or not situation.counting else situation.stage_age()
     held = age >= hold
     if held and weight >= last and situation.safe:
         return _toward_all(situation, "every gate is safe")
-    if weight < last and situation.fresh and situation.learnt and (held or not policy.weights):
+    paced = policy.weights is None and bool(situation.counting)
+    if weight < last and situation.fresh and situation.learnt and (held or paced):
         following = _next_step(situation, policy, current=weight)
         if following > weight:
             return _step(situation, weight=weight, to=following)
@@ -67,17 +70,63 @@ def smallest_weight(policy: CanaryStage) -> int:
     return _menu(policy)[0]
 
 
+def _rate_is_awaited(situation: Situation, policy: CanaryStage) -> bool:
+    """What a first step costs is known once it is known how much the live version serves."""
+    if policy.weights or not situation.counting or situation.observation.spec.shadow:
+        return False
+    return situation.evidence is None or not situation.evidence.rate_known
+
+
+def _await_rate(situation: Situation) -> Decision:
+    reason, message = situation.progress("WaitingForMetrics")
+    if situation.judgement is not None and situation.unread is None:
+        reason, message = (
+            "WaitingForMetrics",
+            "waiting for the live version's request rate, which bounds the first step",
+        )
+    return situation.decision(
+        stage=StageName.CANARY, reason=reason, message=message, weight=0, capacity=smallest_weight_of(situation)
+    )
+
+
+def smallest_weight_of(situation: Situation) -> int:
+    policy = situation.observation.spec.canary
+    return smallest_weight(policy) if policy else 0
+
+
 def _next_step(situation: Situation, policy: CanaryStage, *, current: int) -> int:
-    if policy.weights:
-        return next((weight for weight in policy.weights if weight > current), current)
-    bound = max((gate.upper_bound for gate in situation.judgement.gates), default=1.0) if situation.judgement else 1.0
+    if policy.weights or not situation.counting:
+        return next((weight for weight in _menu(policy) if weight > current), current)
     return next_weight(
         current=current,
         menu=EVIDENCE_MENU,
         requests_per_second=situation.requests_per_second,
         interval_seconds=seconds(situation.observation.spec.rollout.interval),
-        upper_bound=bound,
-        error_budget=policy.error_budget,
+        upper_bound=situation.upper_bound(),
+        error_budget=_interval_budget(situation, policy),
+    )
+
+
+def _interval_budget(situation: Situation, policy: CanaryStage) -> float:
+    """The next interval's budget, and no more than what the whole rollout has left."""
+    left = situation.budget_left()
+    return policy.error_budget if left is None else max(0.0, min(policy.error_budget, left))
+
+
+def _beyond_budget(situation: Situation, *, to: int) -> str:
+    """For a first step that even at its smallest may cost more than the budget: a very busy service."""
+    policy = situation.observation.spec.canary
+    if policy is None or policy.weights or not situation.counting:
+        return ""
+    rate = situation.requests_per_second
+    interval = seconds(situation.observation.spec.rollout.interval)
+    cost = to / 100 * rate * interval * situation.upper_bound()
+    budget = _interval_budget(situation, policy)
+    if cost <= budget:
+        return ""
+    return (
+        f"; even {to} % of {rate:.0f} requests/s may cost {cost:.0f} requests in an interval, more than errorBudget "
+        f"{budget:g}: a shadow stage before it, or a shorter interval, would bound that"
     )
 
 
@@ -101,6 +150,8 @@ def _step(situation: Situation, *, weight: int, to: int) -> Decision:
     message = f"weight {weight} % to {to} %"
     if situation.judgement:
         message = f"{message}: {progress_sentence(situation.judgement)}"
+    if weight == 0:
+        message += _beyond_budget(situation, to=to)
     return situation.decision(
         stage=StageName.CANARY,
         reason="Comparing",  # as the plan after it says, so that one step is one write of the status

@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from modelrollout.api.gates import TemplateRef
+from modelrollout.api.gatetemplate import GateTemplateSpec
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from modelrollout.api.modelrevision import ModelRevisionSpec, ModelRevisionStatus
-from modelrollout.evidence import GateEvidence, Interval
+from modelrollout.evidence import Evidence, Observed
 
 
 class Trouble(StrEnum):
@@ -22,9 +24,14 @@ class Trouble(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodView:
+    """`restarts` are those of all its containers; `restarted_at` is when the newest of them ended."""
+
     name: str
     revision: str
+    started_at: datetime | None = None
     ready_since: datetime | None = None
+    restarts: int = 0
+    restarted_at: datetime | None = None
     trouble: Trouble | None = None
     message: str = ""
 
@@ -82,16 +89,22 @@ class RevisionView:
 class CandidateEvidence:
     """What is known of the candidate, as far as the counters of `evaluated_at`.
 
-    `policy` is the digest of the gates and error rates that it was gathered under. The traffic of the newest reading
-    (users' requests per second, and whether both arms had a part in it) stays with it until the next one, so that a
-    plan between two readings decides as the one before it did. It is not written: after a restart it is 0 until then.
+    `policy` is the digest of the gates and error rates that it was gathered under; `templates` are the gate templates
+    as they were when it began. `spent` is what each gate that counts requests has cost users beyond its tolerance. The
+    traffic of the newest reading (requests per second of users and of the candidate, and whether both arms had a part
+    in it) stays with it until the next one, so that a plan between two readings decides as the one before it did. It is
+    not written: after a restart it is unknown until then.
     """
 
     revision: str
     policy: str
     evaluated_at: datetime
-    gates: Mapping[str, GateEvidence]
+    gates: Mapping[str, Evidence]
+    templates: Mapping[TemplateRef, GateTemplateSpec] = field(default_factory=dict)
+    spent: Mapping[str, float] = field(default_factory=dict)
     requests_per_second: float = 0.0
+    candidate_per_second: float = 0.0
+    rate_known: bool = False
     both_served: bool = False
 
 
@@ -103,7 +116,7 @@ class Reading:
     """
 
     at: datetime
-    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    intervals: Mapping[str, Observed] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -116,7 +129,11 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """`target` is the short digest of the spec. `reading` is None where no new answer of Prometheus has come."""
+    """`target` is the short digest of the spec. `reading` is None where no new answer of Prometheus has come.
+
+    The gates in `spec` are written out: those that name a template have been filled from `templates`. `unresolved` says
+    why one could not be; it is then left out of the spec, and the rollout holds.
+    """
 
     namespace: str
     name: str
@@ -129,6 +146,8 @@ class Observation:
     route: RouteView | None = None
     evidence: CandidateEvidence | None = None
     reading: Reading | Unreadable | None = None
+    templates: Mapping[TemplateRef, GateTemplateSpec] = field(default_factory=dict)
+    unresolved: str | None = None
 
     def revision(self, id: str | None) -> RevisionView | None:
         return self.revisions.get(id) if id else None

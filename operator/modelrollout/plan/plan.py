@@ -46,6 +46,7 @@ class Decision:
     evidence: CandidateEvidence | None = None
     judgement: Judgement | None = None
     wake_at: datetime | None = None
+    expected_verdict_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

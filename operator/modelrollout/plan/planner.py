@@ -12,7 +12,7 @@ from modelrollout.plan.observation import Observation, RevisionView
 from modelrollout.plan.plan import Decision, Plan, Standing
 from modelrollout.plan.pods import finding
 from modelrollout.plan.records import record
-from modelrollout.plan.rollback import harmed, inconclusive, overdue
+from modelrollout.plan.rollback import harmed, inconclusive, used_up
 from modelrollout.plan.shadow import shadow
 from modelrollout.plan.shape import shape
 from modelrollout.plan.situation import Situation, assess
@@ -45,12 +45,30 @@ def _roll_out(observation: Observation, *, candidate: RevisionView, stable: Revi
     back = harmed(situation)
     if back is not None:
         return back
-    decision = _stage(situation)
-    if overdue(situation):
-        decision = inconclusive(situation, decision)
+    comparing = observation.status.stage in (StageName.SHADOW, StageName.CANARY)
+    unresolved = observation.unresolved if comparing else None
+    decision = _unresolved(situation, unresolved) if unresolved else _stage(situation)
+    why = used_up(situation)
+    if why is not None:
+        decision = inconclusive(situation, decision, why=why)
     if decision.record is None and situation.restarted:
         decision = _note_restart(situation, decision)
     return _stalled(situation, decision)
+
+
+def _unresolved(situation: Situation, why: str) -> Decision:
+    """A gate that names a template which is not there, or does not fit: nothing moves until somebody mends it."""
+    status = situation.observation.status
+    shadow = status.stage is StageName.SHADOW
+    return situation.decision(
+        stage=status.stage or StageName.CANARY,
+        reason="GateTemplateMissing",
+        message=f"holding: {why}",
+        weight=status.weight,
+        capacity=100 if shadow else status.weight,
+        mirror=shadow,
+        standing=Standing.STALLED,
+    )
 
 
 def _stage(situation: Situation) -> Decision:

@@ -4,7 +4,7 @@ import math
 from datetime import datetime
 
 from modelrollout.api.modelrevision import ArmCounts, DecisionRecord, GateRecord, Outcome
-from modelrollout.evidence import Counts, GateVerdict, Judgement
+from modelrollout.evidence import Counts, GateVerdict, Judgement, Kind
 
 _LARGEST_LOG = 700.0  # JSON has no infinity; e^700 is past any threshold
 
@@ -32,8 +32,23 @@ def _gate(verdict: GateVerdict) -> GateRecord:
         stable=_arm(verdict.stable),
         harm=_log(verdict.log_harm),
         safety=_log(verdict.log_safety),
-        bound=round(verdict.upper_bound, 6),
+        bound=None if verdict.upper_bound is None else round(verdict.upper_bound, 6),
+        detail=_detail(verdict),
     )
+
+
+def _detail(verdict: GateVerdict) -> str | None:
+    """What was judged, where it is more or other than counts."""
+    match verdict.kind:
+        case Kind.SHAPE if verdict.edge is not None:
+            return f"edge {verdict.edge}"[:200]
+        case Kind.MEAN if verdict.values:
+            candidate, stable = verdict.values
+            return f"means {candidate:.6g} and {stable:.6g}"
+        case Kind.LIMIT if verdict.values:
+            return f"value {verdict.values[0]:.6g}, by rule"
+        case _:
+            return None
 
 
 def record(
@@ -72,20 +87,43 @@ def share(counts: Counts) -> str:
 
 
 def harm_sentence(judgement: Judgement) -> str:
-    """Which gate found harm, with both arms and the threshold that the evidence passed."""
+    """Which gate found harm, with both arms and the threshold that the evidence passed; or which limit was broken."""
     culprit = next(gate for gate in judgement.gates if gate.gate == judgement.culprit)
+    if judgement.by_rule:
+        return f"gate {culprit.gate}: {_seen(culprit)} is beyond its limit, a rule without an error rate"
     return (
-        f"gate {culprit.gate}: the candidate had {share(culprit.candidate)} bad requests, "
-        f"the live version {share(culprit.stable)}; evidence of harm e^{judgement.log_harm:.1f} "
+        f"gate {culprit.gate}: {_seen(culprit)}; evidence of harm e^{judgement.log_harm:.1f} "
         f"reached its threshold e^{judgement.harm_threshold:.1f}"
     )
 
 
+def _seen(gate: GateVerdict) -> str:
+    match gate.kind:
+        case Kind.COUNTS:
+            return f"the candidate had {share(gate.candidate)} bad requests, the live version {share(gate.stable)}"
+        case Kind.SHAPE:
+            return (
+                f"the candidate had {share(gate.candidate)} requests beyond {gate.edge}, "
+                f"the live version {share(gate.stable)}"
+            )
+        case Kind.MEAN:
+            candidate, stable = gate.values or (math.nan, math.nan)
+            return f"the candidate's mean was {candidate:.4g}, the live version's {stable:.4g}"
+        case Kind.LIMIT:
+            return f"the candidate's value {gate.values[0]:.4g}" if gate.values else "the candidate's value"
+
+
 def progress_sentence(judgement: Judgement) -> str:
     """How far the evidence is, for the gate that is furthest from being safe."""
-    slowest = min(judgement.gates, key=lambda gate: gate.log_safety)
+    bets = [gate for gate in judgement.gates if gate.kind is not Kind.LIMIT]
+    if not bets:
+        return f"{judgement.verdict}; {'; '.join(f'gate {gate.gate}: {_seen(gate)}' for gate in judgement.gates)}"
+    slowest = min(bets, key=lambda gate: gate.log_safety)
+    if slowest.kind is Kind.COUNTS:
+        seen = f"candidate {share(slowest.candidate)} bad, live {share(slowest.stable)}"
+    else:
+        seen = _seen(slowest) if slowest.values or slowest.edge else "nothing to compare yet"
     return (
-        f"{judgement.verdict}; gate {slowest.gate}: candidate {share(slowest.candidate)} bad, "
-        f"live {share(slowest.stable)}; "
+        f"{judgement.verdict}; gate {slowest.gate}: {seen}; "
         f"evidence of safety e^{slowest.log_safety:.1f} of e^{judgement.safety_threshold:.1f}"
     )

@@ -43,31 +43,40 @@ def roll_back(situation: Situation, *, reason: str, why: str) -> Decision:
 def harmed(situation: Situation) -> Decision | None:
     """A rollback, if the evidence or the candidate's pods ask for one."""
     if situation.judgement and situation.judgement.verdict is Verdict.Fail:
-        return roll_back(situation, reason="EvidenceOfHarm", why=harm_sentence(situation.judgement))
+        reason = "LimitBroken" if situation.judgement.by_rule else "EvidenceOfHarm"
+        return roll_back(situation, reason=reason, why=harm_sentence(situation.judgement))
     trouble = finding(situation.candidate, situation.stable)
     if trouble and trouble.harmful:
         return roll_back(situation, reason=trouble.trouble, why=trouble.message)
     return None
 
 
-def overdue(situation: Situation) -> bool:
-    """Whether the comparison took longer than the policy allows. A soak is no comparison and has its own time."""
-    status = situation.observation.status
+def used_up(situation: Situation) -> str | None:
+    """What the comparison has used up of that which the policy allows: its time, or its errors.
+
+    A soak is no comparison and has its own time.
+    """
+    status, rollout = situation.observation.status, situation.observation.spec.rollout
     if status.stage not in (StageName.SHADOW, StageName.CANARY) or status.rollout_started_at is None:
-        return False
-    limit = seconds(situation.observation.spec.rollout.max_duration)
-    return (situation.now - status.rollout_started_at).total_seconds() >= limit
+        return None
+    if (situation.now - status.rollout_started_at).total_seconds() >= seconds(rollout.max_duration):
+        return f"nothing was decided within maxDuration {rollout.max_duration}"
+    left = situation.budget_left()
+    if left is not None and left <= 0 and status.stage is StageName.CANARY:
+        return f"nothing was decided before rollout.errorBudget of {rollout.error_budget:g} requests was spent"
+    return None
 
 
-def inconclusive(situation: Situation, held: Decision) -> Decision:
-    """What the user asked for when time is up. A pause is a person's to end, so it does not end itself when data come.
+def inconclusive(situation: Situation, held: Decision, *, why: str) -> Decision:
+    """What the user asked for when time or budget is used up.
+
+    A pause is a person's to end, so it does not end itself when data come.
 
     `held` is what the stage would have decided. If it would have waited, it says for what; a step that it would have
     taken is not taken any more, so then the evidence speaks.
     """
-    limit = situation.observation.spec.rollout.max_duration
     waiting = held.message if held.record is None else situation.progress("Comparing")[1]
-    why = f"nothing was decided within maxDuration {limit}: {waiting}"
+    why = f"{why}: {waiting}"
     match situation.observation.spec.rollout.on_inconclusive:
         case Inconclusive.ROLLBACK:
             return roll_back(situation, reason="Inconclusive", why=why)

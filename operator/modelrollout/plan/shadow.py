@@ -31,13 +31,20 @@ def shadow(situation: Situation) -> Decision:
         )
     hold = timedelta(seconds=seconds(policy.hold_for))
     requests = situation.candidate_requests()
-    if situation.safe and requests >= policy.min_requests and situation.stage_age() >= hold:
-        return _pass(situation, f"{requests:.0f} mirrored requests, every gate is safe")
+    enough = requests is None or requests >= policy.min_requests
+    told = (
+        "no gate counts requests" if requests is None else f"{requests:.0f} of {policy.min_requests} mirrored requests"
+    )
+    if situation.safe and enough and situation.stage_age() >= hold:
+        return _pass(
+            situation,
+            "every gate is safe" if requests is None else f"{requests:.0f} mirrored requests, every gate is safe",
+        )
     reason, message = situation.progress("Shadowing")
     return situation.decision(
         stage=StageName.SHADOW,
         reason=reason,
-        message=f"{requests:.0f} of {policy.min_requests} mirrored requests; {message}",
+        message=f"{told}; {message}",
         capacity=100,
         mirror=True,
         wake_at=situation.now + hold - situation.stage_age() if situation.stage_age() < hold else None,

@@ -1,19 +1,25 @@
 """A rollout under way, with its evidence brought up to the newest reading: what every stage starts from."""
 
+import math
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from modelrollout.api.base import seconds
+from modelrollout.api.gates import Signal
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import DecisionRecord
-from modelrollout.evidence import Judgement, Verdict
+from modelrollout.evidence import Interval, Judgement, Spread, Verdict
+from modelrollout.plan.forecast import expected_verdict
 from modelrollout.plan.gates import gathered, judged, policy_digest
 from modelrollout.plan.observation import CandidateEvidence, Observation, Reading, RevisionView, Unreadable
 from modelrollout.plan.plan import Decision, Standing
+from modelrollout.plan.policies import REQUEST_SIGNALS
 from modelrollout.plan.records import progress_sentence
 
 STALE_AFTER_INTERVALS = 3
 """Evidence that is older than this many intervals promotes nothing: it says what was, not what is."""
+
+_MEMORY_SECONDS = 120.0  # of the mean of the candidate's request rate: one interval of a quiet service tells little
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +46,8 @@ class Situation:
 
     @property
     def learnt(self) -> bool:
-        """Whether the newest reading has requests of both arms under the present weight."""
-        if self.evidence is None or not self.evidence.both_served:
+        """Whether the newest reading has requests of both arms under the present weight, where requests are counted."""
+        if self.evidence is None or (self.counting and not self.evidence.both_served):
             return False
         changed = self.observation.status.weight_changed_at
         return changed is None or self.evidence.evaluated_at > changed
@@ -58,9 +64,41 @@ class Situation:
         """Every gate has earned its promotion, and the data are of now."""
         return self.fresh and self.judgement is not None and self.judgement.verdict is Verdict.Pass
 
-    def candidate_requests(self) -> float:
-        """Requests that the least busy gate has seen of the candidate, over the whole rollout."""
-        return min((gate.candidate.total for gate in self.judgement.gates), default=0.0) if self.judgement else 0.0
+    @property
+    def counting(self) -> frozenset[str]:
+        """Names of the gates that count requests."""
+        gates = self.observation.spec.rollout.gates
+        return frozenset(gate.name for gate in gates if gate.signal in REQUEST_SIGNALS)
+
+    def candidate_requests(self) -> float | None:
+        """Requests that the least busy gate has seen of the candidate; None where no gate counts requests."""
+        counting = self.counting
+        if not counting:
+            return None
+        gates = self.judgement.gates if self.judgement else ()
+        return min((gate.candidate.total for gate in gates if gate.gate in counting), default=0.0)
+
+    def upper_bound(self) -> float:
+        """The largest share of requests that the candidate may still be spoiling; 1 while nothing is known."""
+        counting = self.counting
+        bounds = [
+            gate.upper_bound
+            for gate in (self.judgement.gates if self.judgement else ())
+            if gate.gate in counting and gate.upper_bound is not None
+        ]
+        return max(bounds, default=1.0)
+
+    def budget_left(self) -> float | None:
+        """Requests that the canary may still spoil in this rollout; None where there is no such limit."""
+        budget = self.observation.spec.rollout.error_budget
+        if budget is None:
+            return None
+        spent = max(self.evidence.spent.values(), default=0.0) if self.evidence else 0.0
+        return budget - max(0.0, spent)
+
+    @property
+    def expected_verdict_at(self) -> datetime | None:
+        return expected_verdict(self.observation, evidence=self.evidence, judgement=self.judgement)
 
     def progress(self, doing: str) -> tuple[str, str]:
         """Reason and message while a stage compares. The reason tells apart why it holds, if it does."""
@@ -70,7 +108,16 @@ class Situation:
             return "WaitingForMetrics", "waiting for the first reading"
         if self.judgement.verdict is Verdict.NoData:
             return "NoData", "holding: no request of the candidate has been seen yet"
-        return doing, progress_sentence(self.judgement)
+        return doing, progress_sentence(self.judgement) + self._how_long()
+
+    def _how_long(self) -> str:
+        """For whom it takes longer than the rollout may."""
+        expected, started = self.expected_verdict_at, self.observation.status.rollout_started_at
+        limit = self.observation.spec.rollout.max_duration
+        if expected is None or started is None or (expected - started).total_seconds() <= seconds(limit):
+            return ""
+        hours = (expected - self.now).total_seconds() / 3600
+        return f"; at this traffic it takes about {hours:.1f} h more, longer than maxDuration {limit} allows"
 
     def stage_age(self) -> timedelta:
         return self.now - (self.observation.status.stage_started_at or self.now)
@@ -107,6 +154,7 @@ class Situation:
             evidence=self.evidence,
             judgement=self.judgement,
             wake_at=wake_at,
+            expected_verdict_at=self.expected_verdict_at,
         )
 
 
@@ -123,9 +171,17 @@ def assess(observation: Observation, *, candidate: RevisionView, stable: Revisio
                 evidence=before,
                 reading=reading,
                 split_changed_at=observation.status.weight_changed_at,
+                templates=observation.templates,
+                users_pay=observation.status.stage is StageName.CANARY,
             )
-            rate, both = _traffic(observation, reading, before)
-            evidence = replace(evidence, requests_per_second=rate, both_served=both)
+            traffic = _traffic(observation, reading, before)
+            evidence = replace(
+                evidence,
+                requests_per_second=traffic.users,
+                candidate_per_second=traffic.candidate,
+                rate_known=traffic.known,
+                both_served=traffic.both,
+            )
             unread = next(iter(reading.missing.values()), None)
         case Unreadable(reason=reason):
             unread = f"Prometheus cannot be asked: {reason}"
@@ -148,17 +204,43 @@ def _is_of(evidence: CandidateEvidence | None, candidate: RevisionView) -> bool:
     return evidence is not None and evidence.revision == candidate.id
 
 
-def _traffic(observation: Observation, reading: Reading, before: CandidateEvidence | None) -> tuple[float, bool]:
-    """Users' requests per second, and whether both arms served some.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Traffic:
+    """Requests per second of users and of the candidate, whether both arms served, and whether this is known at all."""
+
+    users: float = 0.0
+    candidate: float = 0.0
+    both: bool = False
+    known: bool = False
+
+
+def _traffic(observation: Observation, reading: Reading, before: CandidateEvidence | None) -> _Traffic:
+    """Of the busiest gate that counts requests.
 
     In shadow the candidate's requests are copies, so only the stable arm counts as what users send.
     """
-    if before is None or not reading.intervals:
-        return 0.0, False
-    elapsed = (reading.at - before.evaluated_at).total_seconds()
-    if elapsed <= 0:
-        return 0.0, False
-    busiest = max(reading.intervals.values(), key=lambda interval: interval.stable.total + interval.candidate.total)
+    signals = {gate.name: gate.signal for gate in observation.spec.rollout.gates}
+    served = [
+        (observed.candidate.total, observed.stable.total)
+        for name, observed in reading.intervals.items()
+        if isinstance(observed, Interval | Spread) and signals.get(name, Signal.ERRORS) in REQUEST_SIGNALS
+    ]
+    elapsed = (reading.at - before.evaluated_at).total_seconds() if before is not None else 0.0
+    if before is not None and elapsed <= 0:  # the same reading once more, between two ticks
+        return _Traffic(
+            users=before.requests_per_second,
+            candidate=before.candidate_per_second,
+            both=before.both_served,
+            known=before.rate_known,
+        )
+    if before is None or not served:
+        return _Traffic()
+    candidate, stable = max(served, key=sum)
     shadow = observation.status.stage is StageName.SHADOW
-    users = busiest.stable.total + (0.0 if shadow else busiest.candidate.total)
-    return users / elapsed, busiest.candidate.total > 0 and busiest.stable.total > 0
+    share = 1 - math.exp(-elapsed / _MEMORY_SECONDS) if before.rate_known else 1.0
+    return _Traffic(
+        users=(stable + (0.0 if shadow else candidate)) / elapsed,
+        candidate=before.candidate_per_second + share * (candidate / elapsed - before.candidate_per_second),
+        both=candidate > 0 and stable > 0,
+        known=True,
+    )

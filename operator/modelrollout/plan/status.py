@@ -14,7 +14,7 @@ from modelrollout.api.modelrevision import (
     StoredEvidence,
 )
 from modelrollout.plan.conditions import conditions
-from modelrollout.plan.gates import stored
+from modelrollout.plan.gates import stored, tried_again
 from modelrollout.plan.observation import Observation
 from modelrollout.plan.plan import Decision
 
@@ -52,6 +52,7 @@ def deployment_status(
         stage_started_at=(before.stage_started_at if same_stage else now) if rolling else None,
         weight_changed_at=(before.weight_changed_at if same_weight else now) if rolling else None,
         rejected=decision.rejected,
+        expected_verdict_at=_expected(decision, before, tell_numbers=tell_numbers and rolling),
         replicas=stable.workload.replicas if stable and stable.workload else 0,
         ready_replicas=stable.ready if stable else 0,
         conditions=conditions(
@@ -62,6 +63,15 @@ def deployment_status(
             tell_numbers=tell_numbers,
         ),
     )
+
+
+def _expected(decision: Decision, before: ModelDeploymentStatus, *, tell_numbers: bool) -> datetime | None:
+    """The forecast goes out with the other numbers; it ends with the comparison."""
+    if decision.candidate is None or decision.stage not in (StageName.SHADOW, StageName.CANARY):
+        return None
+    if tell_numbers or decision.candidate != before.candidate:
+        return decision.expected_verdict_at
+    return before.expected_verdict_at
 
 
 def _version(observation: Observation, id: str | None) -> str | None:
@@ -128,7 +138,7 @@ def _next(
         state=state,
         history=history,
         traffic_ended_at=None if id in (decision.stable, decision.candidate) else now,
-        evidence=_evidence(before, observation=observation, decision=decision, id=id, recorded=recorded),
+        evidence=_evidence(before, observation=observation, decision=decision, id=id, recorded=recorded, now=now),
         decisions=decisions,
     )
 
@@ -157,13 +167,24 @@ def _told(
 
 
 def _evidence(
-    before: ModelRevisionStatus, *, observation: Observation, decision: Decision, id: str, recorded: bool
+    before: ModelRevisionStatus,
+    *,
+    observation: Observation,
+    decision: Decision,
+    id: str,
+    recorded: bool,
+    now: datetime,
 ) -> StoredEvidence | None:
-    """Written with each change of stage or weight, and else only when what is stored is getting old."""
+    """Written with each change of stage or weight, and else only when what is stored is getting old.
+
+    A revision that is tried again begins with its evidence of harm from before.
+    """
     evidence = decision.evidence
     if evidence is None or evidence.revision != id:
         starting = id == decision.candidate and id != observation.status.candidate
-        return None if starting else before.evidence
+        if starting:
+            return tried_again(before.evidence, rollout=observation.spec.rollout, at=now)
+        return before.evidence
     known = before.evidence
     turning = recorded or decision.weight != observation.status.weight or decision.stage is not observation.status.stage
     fresh = known is not None and known.policy == evidence.policy

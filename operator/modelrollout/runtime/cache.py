@@ -17,10 +17,12 @@ from modelrollout.adapters.kubernetes import (
     SERVICES,
     Resource,
 )
+from modelrollout.api.gates import TemplateRef
 from modelrollout.plan.observation import PodView, RouteView, ServiceView, WorkloadView
 from modelrollout.runtime import projections
 from modelrollout.runtime.projections import Deployment, Revision
 from modelrollout.runtime.queue import Key
+from modelrollout.runtime.templates import Templates
 
 WATCHED: tuple[Resource, ...] = (MODEL_DEPLOYMENTS, MODEL_REVISIONS, DEPLOYMENTS, SERVICES, PODS, HTTP_ROUTES)
 
@@ -53,12 +55,24 @@ class Cache:
     def __init__(self) -> None:
         self._families: dict[Key, Family] = {}
         self._known: dict[tuple[str, str, str], Known] = {}
+        self.templates = Templates()
 
     def family(self, key: Key) -> Family:
         return self._families.get(key) or Family()
 
     def deployments(self) -> list[Key]:
         return [key for key, family in self._families.items() if family.deployment is not None]
+
+    def naming(self, namespace: str, ref: TemplateRef) -> list[Key]:
+        """The ModelDeployments with a gate from this template; an empty namespace means all of them."""
+        return [
+            key
+            for key, family in self._families.items()
+            if (not namespace or key[0] == namespace)
+            and family.deployment is not None
+            and family.deployment.spec is not None
+            and any(gate.template == ref for gate in family.deployment.spec.rollout.gates)
+        ]
 
     def put(self, resource: Resource, body: Mapping[str, Any]) -> Key | None:
         """Take in an object as it is now. Gives the key to wake, or None where nothing changed for anybody."""

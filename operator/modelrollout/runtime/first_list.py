@@ -5,10 +5,13 @@ does not exist: a missing Deployment would be made again, a missing route would 
 once, and only then the workers start.
 """
 
-from modelrollout.adapters.kubernetes import MODEL_DEPLOYMENTS, KubernetesApi, NotFound
+import contextlib
+
+from modelrollout.adapters.kubernetes import MODEL_DEPLOYMENTS, Forbidden, KubernetesApi, NotFound
 from modelrollout.api.group import LABEL_NAME
 from modelrollout.runtime.cache import WATCHED, Cache
 from modelrollout.runtime.queue import WorkQueue
+from modelrollout.runtime.templates import WATCHED_TEMPLATES
 
 
 async def fill(api: KubernetesApi, cache: Cache, queue: WorkQueue, *, namespace: str | None) -> None:
@@ -23,5 +26,11 @@ async def fill(api: KubernetesApi, cache: Cache, queue: WorkQueue, *, namespace:
             continue
         for item in items:
             cache.put(resource, item)
+    for resource in WATCHED_TEMPLATES:
+        if not resource.namespaced and namespace is not None:
+            continue
+        with contextlib.suppress(NotFound, Forbidden):  # neither is needed by those who use no template
+            for item in await api.list(resource, namespace=namespace if resource.namespaced else None):
+                cache.templates.put(resource, item)
     for key in cache.deployments():
         queue.add(key)

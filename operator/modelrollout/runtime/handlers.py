@@ -13,15 +13,18 @@ import kopf
 from modelrollout.adapters.kubernetes import MODEL_DEPLOYMENTS, Resource
 from modelrollout.api.group import LABEL_NAME
 from modelrollout.runtime.cache import WATCHED, Cache
-from modelrollout.runtime.queue import WorkQueue
+from modelrollout.runtime.queue import Key, WorkQueue
+from modelrollout.runtime.templates import WATCHED_TEMPLATES
 
 log = logging.getLogger(__name__)
 
 
-def registry(cache: Cache, queue: WorkQueue) -> kopf.OperatorRegistry:
+def registry(cache: Cache, queue: WorkQueue, *, namespace: str | None = None) -> kopf.OperatorRegistry:
+    """An operator of one namespace reads nothing of the cluster's."""
     handlers = kopf.OperatorRegistry()
     kopf.on.login(registry=handlers)(_login)
-    for resource in WATCHED:
+    templates = [resource for resource in WATCHED_TEMPLATES if resource.namespaced or namespace is None]
+    for resource in (*WATCHED, *templates):
         _watch(handlers, resource, cache, queue)
     return handlers
 
@@ -60,10 +63,21 @@ def _watch(handlers: kopf.OperatorRegistry, resource: Resource, cache: Cache, qu
 def take_in(resource: Resource, event: Any, *, cache: Cache, queue: WorkQueue) -> None:
     """One watch event into the cache; its parent's key into the queue, where something changed."""
     try:
+        if resource in WATCHED_TEMPLATES:
+            for key in _take_in_template(resource, event, cache):
+                queue.add(key)
+            return
         put = cache.remove if event["type"] == "DELETED" else cache.put
-        key = put(resource, event["object"])
+        woken = put(resource, event["object"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         log.warning("an event of %s could not be taken in: %s: %s", resource.plural, type(error).__name__, error)
         return
-    if key is not None:
-        queue.add(key)
+    if woken is not None:
+        queue.add(woken)
+
+
+def _take_in_template(resource: Resource, event: Any, cache: Cache) -> list[Key]:
+    """Whoever names the template is woken: it may have waited for it."""
+    take = cache.templates.remove if event["type"] == "DELETED" else cache.templates.put
+    namespace, ref = take(resource, event["object"])
+    return cache.naming(namespace, ref)

@@ -8,6 +8,10 @@ and with no subscription nothing is asked and nothing turns.
 A tick asks for a time a little before its instant, because a scrape that has begun becomes visible only when it ends;
 asking for that same time again later (`at`) gives the same numbers, which is how a restart finds its place.
 
+Queries that users bring are asked at the same time as all else. They are each rollout's own, so they cost one query a
+tick for each part of each such gate and version; two rollouts with the same text share one. One that is refused makes
+its gate unreadable and no other.
+
 Rounds never overlap and never pile up: when an answer took longer than an interval, the instants in between are
 skipped. Whoever missed one of its own is part of the next round, whosever instant that is.
 """
@@ -16,12 +20,13 @@ import asyncio
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from modelrollout.adapters.clock import Clock
+from modelrollout.adapters.families import Family
 from modelrollout.adapters.prometheus import MetricsSource, PrometheusUnavailable, Series
-from modelrollout.adapters.queries import Family, PodSelector, deployments_of, split
+from modelrollout.adapters.queries import PodSelector, deployments_of, pod_of, split
 from modelrollout.runtime.queue import Key
 
 LAG_SECONDS = 0.5
@@ -39,6 +44,7 @@ class Subscription:
     interval_seconds: float
     selector: PodSelector
     families: frozenset[Family]
+    questions: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +52,13 @@ class Tick:
     """Cumulative counters of one rollout's pods as of `at`: family → (namespace, pod) → label value → value.
 
     `unavailable` says why a family could not be read; that family is then missing in `readings`. A family that was
-    read and has no series is there and empty.
+    read and has no series is there and empty. `answers` holds the series of each question, or why there are none.
     """
 
     at: datetime
     readings: Readings
     unavailable: str | None = None
+    answers: Mapping[str, tuple[Series, ...] | str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -192,7 +199,12 @@ class MetricsHub:
             for family in subscription.families:
                 wanted[family].add(subscription.selector)
         families = list(wanted)
-        answers = await asyncio.gather(*(self._ask(family, wanted[family], at) for family in families))
+        questions = sorted({question for subscription in subscriptions for question in subscription.questions})
+        answers, told = await asyncio.gather(
+            asyncio.gather(*(self._ask(family, wanted[family], at) for family in families)),
+            asyncio.gather(*(self._query(question, at) for question in questions)),
+        )
+        answered = dict(zip(questions, told, strict=True))
         found: dict[Family, _OfSelectors] = {}
         failed: dict[Family, str] = {}
         for family, answer in zip(families, answers, strict=True):
@@ -200,7 +212,7 @@ class MetricsHub:
                 failed[family] = answer
             else:
                 found[family] = _by_selector(family, wanted[family], answer)
-        return [_tick_of(subscription, at, found, failed) for subscription in subscriptions]
+        return [_tick_of(subscription, at, found, failed, answered) for subscription in subscriptions]
 
     async def _ask(self, family: Family, selectors: Iterable[PodSelector], at: datetime) -> list[Series] | str:
         """The series of a family, or why there are none: a part of the answer is no answer."""
@@ -229,21 +241,26 @@ def _by_selector(family: Family, selectors: Iterable[PodSelector], series: Itera
     found: _OfSelectors = {selector: {} for selector in selectors}
     owners: dict[Pod, list[dict[str, float]]] = {}
     for one in series:
-        pod = (one.labels.get("namespace", ""), one.labels.get("pod", ""))
+        pod = pod_of(family, one.labels)
         if pod not in owners:
             claims = (found.get(PodSelector(pod[0], deployment)) for deployment in deployments_of(pod[1]))
             owners[pod] = [pods.setdefault(pod, {}) for pods in claims if pods is not None]
         for values in owners[pod]:
-            values[one.labels.get(family.by, "")] = one.value
+            values[one.labels.get(family.by, "") if family.by else ""] = one.value
     return found
 
 
 def _tick_of(
-    subscription: Subscription, at: datetime, found: Mapping[Family, _OfSelectors], failed: Mapping[Family, str]
+    subscription: Subscription,
+    at: datetime,
+    found: Mapping[Family, _OfSelectors],
+    failed: Mapping[Family, str],
+    answered: Mapping[str, tuple[Series, ...] | str],
 ) -> Tick:
     wrong = sorted({f"{family.name}: {failed[family]}" for family in subscription.families if family in failed})
     readings = {family: found[family][subscription.selector] for family in subscription.families if family in found}
-    return Tick(at=at, readings=readings, unavailable="; ".join(wrong) or None)
+    answers = {question: answered[question] for question in subscription.questions}
+    return Tick(at=at, readings=readings, unavailable="; ".join(wrong) or None, answers=answers)
 
 
 def _instant_before(time: float, interval: float) -> float:

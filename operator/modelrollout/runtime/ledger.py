@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from modelrollout.evidence import Counts
+from modelrollout.evidence import Bins, Counts
 from modelrollout.plan.observation import CandidateEvidence
 from modelrollout.runtime.queue import Key
 
-Counters = Mapping[str, Mapping[str, Counts]]
+Cumulative = Counts | Bins
+Counters = Mapping[str, Mapping[str, Cumulative]]
 """Gate to pod to cumulative counts. Pods of both arms lie side by side; their names tell whose they are."""
 
 

@@ -132,7 +132,7 @@ async def _lead(
         return 1
     informer = asyncio.create_task(
         kopf.operator(
-            registry=handlers.registry(cache, queue),
+            registry=handlers.registry(cache, queue, namespace=settings.namespace),
             settings=handlers.settings(),
             clusterwide=settings.namespace is None,
             namespaces=[settings.namespace] if settings.namespace else (),

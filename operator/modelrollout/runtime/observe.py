@@ -3,8 +3,12 @@
 The one thing that is fetched is the past: after a restart, the counters at the time that the written evidence includes.
 """
 
+import contextlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from modelrollout.api.gates import TemplateRef
+from modelrollout.api.gatetemplate import GateTemplateSpec
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, StageName
 from modelrollout.api.revision import child_name
 from modelrollout.evidence import EvidenceError
@@ -16,12 +20,13 @@ from modelrollout.plan.observation import (
     RevisionView,
     Unreadable,
 )
+from modelrollout.plan.templates import Resolved, resolve
 from modelrollout.runtime.cache import Cache, Family
 from modelrollout.runtime.hub import MetricsHub, Tick
 from modelrollout.runtime.ledger import Counters, Entry, Ledger
 from modelrollout.runtime.projections import Deployment
 from modelrollout.runtime.queue import Key
-from modelrollout.runtime.readings import Arms, counters, reading, subscription, warm
+from modelrollout.runtime.readings import Arms, Look, find, reading, subscription
 
 COMPARING = (StageName.SHADOW, StageName.CANARY)
 
@@ -43,6 +48,8 @@ class Observer:
     async def observe(self, key: Key, deployment: Deployment, spec: ModelDeploymentSpec) -> Seen:
         family = self._cache.family(key)
         revisions = _revisions(family)
+        resolved = self._resolve(key, deployment, spec, revisions)
+        spec = resolved.spec
         read = await self._read(key, deployment, spec, revisions)
         observation = Observation(
             namespace=deployment.namespace,
@@ -56,8 +63,26 @@ class Observer:
             route=family.routes.get(deployment.name),
             evidence=read.evidence,
             reading=read.reading,
+            templates=resolved.templates,
+            unresolved=resolved.unresolved,
         )
         return Seen(observation=observation, counters=read.counters)
+
+    def _resolve(
+        self, key: Key, deployment: Deployment, spec: ModelDeploymentSpec, revisions: dict[str, RevisionView]
+    ) -> Resolved:
+        """The spec with its gates written out; a comparison under way keeps the templates that it began with."""
+        view = revisions.get(deployment.target)
+        frozen: Mapping[TemplateRef, GateTemplateSpec] = {}
+        if view is not None and deployment.status.candidate == view.id:
+            entry = self._ledger.get(key, view.id)
+            if entry is not None and entry.evidence is not None:
+                frozen = entry.evidence.templates
+            else:
+                with contextlib.suppress(EvidenceError):  # what cannot be read is told when it is needed
+                    written = _written(view)
+                    frozen = written.templates if written else {}
+        return resolve(spec, frozen=frozen, find=lambda ref: self._cache.templates.find(deployment.namespace, ref))
 
     async def _read(
         self, key: Key, deployment: Deployment, spec: ModelDeploymentSpec, revisions: dict[str, RevisionView]
@@ -80,22 +105,12 @@ class Observer:
             return _Read()
         if tick.unavailable is not None:
             return _Read(evidence=entry.evidence if entry else None, reading=Unreadable(tick.unavailable))
-        return self._advance(tick, deployment, spec, entry, Arms.of(deployment.name, candidate=view.id, stable=stable))
-
-    def _advance(
-        self, tick: Tick, deployment: Deployment, spec: ModelDeploymentSpec, entry: Entry | None, arms: Arms
-    ) -> "_Read":
-        previous = entry.counters if entry else {}
-        pods = self._cache.family((deployment.namespace, deployment.name)).pods.values()
-        current, missing = counters(
-            tick,
-            namespace=deployment.namespace,
-            spec=spec,
-            known=previous,
-            warm_pods=warm(pods, warmup=spec.rollout.warmup, at=tick.at),
-        )
-        newest, baseline = reading(at=tick.at, previous=previous, current=current, missing=missing, arms=arms)
+        look = self._look(key, tick, spec, Arms.of(*key, candidate=view.id, stable=stable))
+        newest, baseline = reading(look, previous=entry.counters if entry else {})
         return _Read(evidence=entry.evidence if entry else None, reading=newest, counters=baseline)
+
+    def _look(self, key: Key, tick: Tick, spec: ModelDeploymentSpec, arms: Arms) -> Look:
+        return Look(tick=tick, spec=spec, arms=arms, pods=tuple(self._cache.family(key).pods.values()))
 
     async def _recover(
         self, key: Key, deployment: Deployment, spec: ModelDeploymentSpec, view: RevisionView
@@ -104,18 +119,12 @@ class Observer:
         evidence = _written(view)
         if evidence is None:
             return None
-        past = await self._hub.at(subscription(deployment.namespace, deployment.name, spec), evidence.evaluated_at)
+        arms = Arms.of(*key, candidate=view.id, stable=deployment.status.stable or "")
+        past = await self._hub.at(subscription(*key, spec, arms), evidence.evaluated_at)
         if past.unavailable is not None:
             raise _PastUnknown(past.unavailable)
-        pods = self._cache.family(key).pods.values()
-        found, _ = counters(
-            past,
-            namespace=deployment.namespace,
-            spec=spec,
-            known={},
-            warm_pods=warm(pods, warmup=spec.rollout.warmup, at=evidence.evaluated_at),
-        )
-        entry = Entry(revision=view.id, read_at=evidence.evaluated_at, counters=found, evidence=evidence)
+        found = find(self._look(key, past, spec, arms), known={})
+        entry = Entry(revision=view.id, read_at=evidence.evaluated_at, counters=found.counters, evidence=evidence)
         self._ledger.put(key, entry)
         return entry
 

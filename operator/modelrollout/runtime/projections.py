@@ -160,9 +160,14 @@ def pod(body: JsonObject) -> PodView:
             ready_since = timestamp(condition.get("lastTransitionTime"))
     leaving = body["metadata"].get("deletionTimestamp") is not None
     trouble, message = (None, "") if leaving else _trouble(status)
+    containers = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    ends = [timestamp(((one.get("lastState") or {}).get("terminated") or {}).get("finishedAt")) for one in containers]
     return PodView(
         name=body["metadata"]["name"],
         revision=revision_of(body) or "",
+        started_at=timestamp(status.get("startTime")),
+        restarts=sum(one.get("restartCount", 0) for one in containers),
+        restarted_at=max((end for end in ends if end is not None), default=None),
         ready_since=None if leaving else ready_since,
         trouble=trouble,
         message=message,

@@ -25,6 +25,7 @@ from modelrollout.api.modeldeployment import ModelDeploymentStatus
 from modelrollout.children import Owner
 from modelrollout.plan import Plan, plan
 from modelrollout.plan.conditions import broken
+from modelrollout.plan.observation import Observation, Reading
 from modelrollout.plan.plan import Notice
 from modelrollout.runtime.act import Actor
 from modelrollout.runtime.cache import Cache
@@ -33,7 +34,7 @@ from modelrollout.runtime.ledger import Entry, Ledger
 from modelrollout.runtime.observe import Observer, Seen
 from modelrollout.runtime.projections import Deployment
 from modelrollout.runtime.queue import Key
-from modelrollout.runtime.readings import subscription
+from modelrollout.runtime.readings import Arms, subscription
 from modelrollout.runtime.rollout_gauges import show
 from modelrollout.runtime.telemetry import Telemetry
 
@@ -96,14 +97,20 @@ class Reconciler:
     def _remember(self, key: Key, seen: Seen, planned: Plan) -> None:
         observation = seen.observation
         if planned.wants_readings:
-            self._hub.subscribe(key, subscription(observation.namespace, observation.name, observation.spec))
+            arms = arms_of(observation, planned)
+            self._hub.subscribe(key, subscription(observation.namespace, observation.name, observation.spec, arms))
         else:
             self._hub.unsubscribe(key)
         if planned.evidence is None or not planned.wants_readings:
             self._ledger.drop(key)
-        elif seen.counters is not None and seen.read_at is not None:
-            revision = planned.evidence.revision
-            entry = Entry(revision=revision, read_at=seen.read_at, counters=seen.counters, evidence=planned.evidence)
+        elif seen.counters is not None and isinstance(observation.reading, Reading):
+            entry = Entry(
+                revision=planned.evidence.revision,
+                read_at=observation.reading.at,
+                counters=seen.counters,
+                evidence=planned.evidence,
+                missing=observation.reading.missing,
+            )
             self._ledger.put(key, entry)
 
     def _forget(self, key: Key) -> None:
@@ -170,6 +177,16 @@ class Reconciler:
 
 def _key(deployment: Deployment) -> Key:
     return (deployment.namespace, deployment.name)
+
+
+def arms_of(observation: Observation, planned: Plan) -> Arms:
+    """Whom the readings that a plan wants are about."""
+    return Arms.of(
+        observation.namespace,
+        observation.name,
+        candidate=planned.status.candidate or "",
+        stable=planned.status.stable or "",
+    )
 
 
 def event(deployment: Deployment, notice: Notice, now: datetime) -> dict[str, Any]:

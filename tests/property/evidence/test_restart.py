@@ -20,6 +20,7 @@ from modelrollout.evidence import Counts, Interval, Judgement, start
 from modelrollout.evidence.dispersion import Dispersion
 from modelrollout.plan.gates import gathered, judged, policy_digest, restored, stored
 from modelrollout.plan.observation import CandidateEvidence, Reading
+from tests.builders import counted
 
 BEGIN = datetime(2026, 11, 24, 12, tzinfo=UTC)
 REVISION = "0123456789"
@@ -144,7 +145,8 @@ def test_deaths_only_merge_intervals(seen: list[Tick], phi: float) -> None:
 def test_nothing_is_lost_or_counted_twice(seen: list[Tick]) -> None:
     for number, (evidence, _) in enumerate(with_deaths(seen, phi=1.0), start=1):
         served = merged([tick.intervals for tick in seen[:number]])
-        for gate, known in evidence.gates.items():
+        for gate in evidence.gates:
+            known = counted(evidence, gate)
             assert known.candidate + known.pending.candidate == served[gate].candidate
             assert known.stable + known.pending.stable == served[gate].stable
 

@@ -21,7 +21,7 @@ from modelrollout.plan.actions import ApplyWorkload, RemoveWorkload
 from modelrollout.plan.observation import Trouble
 from modelrollout.plan.pods import MODEL_TROUBLE
 from modelrollout.plan.shape import DRAIN
-from tests.builders import ERRORS, LATENCY, id_of, spec
+from tests.builders import ERRORS, LATENCY, counted, id_of, spec
 from tests.property.plan.world import World
 
 SHADOW = Stage(shadow=ShadowStage(min_requests=200, hold_for="10s"))
@@ -282,7 +282,8 @@ class AnyRollout(RuleBasedStateMachine):
     def evidence_never_has_more_requests_than_there_were(self) -> None:
         known = self.world.observe().evidence
         if known is not None:
-            for gate in known.gates.values():
+            for name in known.gates:
+                gate = counted(known, name)
                 assert gate.candidate.total <= self.world.served(known.revision) * (1 + 1e-9) + 1e-5
 
     def teardown(self) -> None:

@@ -10,8 +10,8 @@ from urllib.parse import quote_plus
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from modelrollout.adapters.families import Family
 from modelrollout.adapters.queries import (
-    Family,
     PodSelector,
     bounds,
     counts,
@@ -48,9 +48,10 @@ def selects(text: str, *, namespace: str, pod: str) -> bool:
 def test_one_query_reads_a_family_for_several_deployments() -> None:
     text = query(ERRORS, [PodSelector("b", "churn"), PodSelector("a", "fraud"), PodSelector("a", "churn")])
     assert text == (
-        "sum by (namespace, pod, status_code) (rest_server_requests_total{"
+        "max by (namespace, pod, status_code) (sum by (namespace, pod, status_code, job, instance) "
+        "(rest_server_requests_total{"
         'method="POST",path=~"/v2/models/[{]model_name[}](/versions/[{]model_version[}])?/infer",'
-        'namespace=~"a|b",pod=~"(churn|fraud)-[0-9a-f]{10}-.+"})'
+        'namespace=~"a|b",pod=~"(churn|fraud)-[0-9a-f]{10}-.+"}))'
     )
 
 
@@ -95,7 +96,8 @@ def test_a_name_stands_for_itself_and_nothing_else(name: str) -> None:
         assert not selects(text, namespace="plain", pod=f"{other}-0123456789-x")
     outside = re.sub(STRING, '""', text)
     assert outside == (
-        'sum by (namespace, pod, status_code) (rest_server_requests_total{method="",path=~"",namespace=~"",pod=~""})'
+        "max by (namespace, pod, status_code) (sum by (namespace, pod, status_code, job, instance) "
+        '(rest_server_requests_total{method="",path=~"",namespace=~"",pod=~""}))'
     ), "nothing of a name gets out of its quotes"
 
 
@@ -150,9 +152,9 @@ def test_whose_a_pod_can_be(pod: str, deployments: list[str]) -> None:
 
 def test_errors_are_answers_of_the_servers_own_fault() -> None:
     answers = {"200": 90.0, "404": 4.0, "422": 3.0, "500": 2.0, "503": 1.0, "": 1.0, "5": 1.0}
-    assert counts(Signal.ERRORS, None, answers) == Counts(total=102.0, bad=3.0)
-    assert counts(Signal.ERRORS, None, {"200": 7.0}) == Counts(total=7.0, bad=0.0)
-    assert counts(Signal.ERRORS, None, {}) is None
+    assert counts(ERRORS, Signal.ERRORS, None, answers) == Counts(total=102.0, bad=3.0)
+    assert counts(ERRORS, Signal.ERRORS, None, {"200": 7.0}) == Counts(total=7.0, bad=0.0)
+    assert counts(ERRORS, Signal.ERRORS, None, {}) is None
 
 
 BUCKETS = {"0.1": 50.0, "0.25": 80.0, "5": 99.0, "+Inf": 100.0, "soon": 1.0}
@@ -160,25 +162,25 @@ BUCKETS = {"0.1": 50.0, "0.25": 80.0, "5": 99.0, "+Inf": 100.0, "soon": 1.0}
 
 @pytest.mark.parametrize(("over", "bad"), [(0.1, 50.0), (0.25, 20.0), (5.0, 1.0), (250 * 0.001, 20.0)])
 def test_latency_counts_what_lies_above_its_bound(over: float, bad: float) -> None:
-    assert counts(Signal.LATENCY, over, BUCKETS) == Counts(total=100.0, bad=bad)
+    assert counts(LATENCY, Signal.LATENCY, over, BUCKETS) == Counts(total=100.0, bad=bad)
 
 
 @pytest.mark.parametrize("buckets", [BUCKETS, {}, {"0.3": 4.0}, {"+Inf": 4.0}])
 def test_latency_without_its_bucket_cannot_be_told(buckets: dict[str, float]) -> None:
-    assert counts(Signal.LATENCY, 0.3, buckets) is None
+    assert counts(LATENCY, Signal.LATENCY, 0.3, buckets) is None
 
 
 def test_a_torn_histogram_has_no_negative_count() -> None:
-    assert counts(Signal.LATENCY, 0.1, {"0.1": 10.0, "+Inf": 9.0}) == Counts(total=9.0, bad=0.0)
+    assert counts(LATENCY, Signal.LATENCY, 0.1, {"0.1": 10.0, "+Inf": 9.0}) == Counts(total=9.0, bad=0.0)
 
 
 def test_a_latency_gate_without_a_bound_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="needs the bound"):
-        counts(Signal.LATENCY, None, BUCKETS)
+        counts(LATENCY, Signal.LATENCY, None, BUCKETS)
 
 
 def test_bounds_lists_what_a_gate_may_name() -> None:
-    assert bounds(BUCKETS) == (0.1, 0.25, 5.0)
+    assert bounds(LATENCY, BUCKETS) == (0.1, 0.25, 5.0)
 
 
 def read(family: Family, lines: str) -> dict[str, float]:
@@ -205,9 +207,9 @@ def test_the_queries_fit_what_a_real_server_exposes() -> None:
     assert sum(1 for _ in lines_of(ERRORS.metric, text)) > 4, "there are other paths to be left out"
     errors = read(ERRORS, text)
     assert errors == {"500": 5.0, "200": 9.0, "422": 2.0, "404": 1.0}
-    assert counts(Signal.ERRORS, None, errors) == Counts(total=17.0, bad=5.0)
+    assert counts(ERRORS, Signal.ERRORS, None, errors) == Counts(total=17.0, bad=5.0)
     latency = read(LATENCY, text)
-    assert counts(Signal.LATENCY, 0.5, latency) == Counts(total=17.0, bad=0.0)
-    assert 0.5 in bounds(latency)
+    assert counts(LATENCY, Signal.LATENCY, 0.5, latency) == Counts(total=17.0, bad=0.0)
+    assert 0.5 in bounds(LATENCY, latency)
     versioned = text.replace("{model_name}/infer", "{model_name}/versions/{model_version}/infer")
     assert read(ERRORS, versioned) == errors

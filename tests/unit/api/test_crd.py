@@ -32,7 +32,7 @@ def schemas() -> Iterator[tuple[str, Node]]:
         definition = yaml.safe_load(text)
         (version,) = definition["spec"]["versions"]
         root = version["schema"]["openAPIV3Schema"]
-        for part in ("spec", "status"):
+        for part in (part for part in ("spec", "status") if part in root["properties"]):
             yield from nodes(root["properties"][part], f"{definition['spec']['names']['kind']}.{part}")
 
 
@@ -63,7 +63,12 @@ def test_check_tells_an_edited_a_missing_and_a_left_over_file(
 
 
 def test_every_node_has_one_type_and_nothing_that_a_structural_schema_may_not_have() -> None:
-    assert {path.split(".")[0] for path, _ in NODES} == {"ModelDeployment", "ModelRevision"}
+    assert {path.split(".")[0] for path, _ in NODES} == {
+        "ModelDeployment",
+        "ModelRevision",
+        "GateTemplate",
+        "ClusterGateTemplate",
+    }
     wrong = {path: FORBIDDEN & node.keys() for path, node in NODES if FORBIDDEN & node.keys()}
     assert wrong == {}
     assert [path for path, node in NODES if not isinstance(node.get("type"), str)] == []
@@ -81,7 +86,7 @@ def test_lists_maps_and_texts_are_bounded() -> None:
                 assert "maxProperties" in node, path
 
 
-def test_only_the_pod_template_and_stored_gates_keep_unknown_fields() -> None:
+def test_only_the_pod_template_and_stored_evidence_keep_unknown_fields() -> None:
     template = "ModelDeployment.spec.serving.template"
     assert [path for path, node in NODES if PRESERVE in node] == [
         template,
@@ -90,6 +95,7 @@ def test_only_the_pod_template_and_stored_gates_keep_unknown_fields() -> None:
         f"{template}.spec.containers[]",
         "ModelRevision.spec.serving.template",
         "ModelRevision.status.evidence.gates[].state",
+        "ModelRevision.status.evidence.templates[].spec",
     ]
 
 
@@ -116,5 +122,6 @@ def test_the_model_and_the_status_have_no_defaults() -> None:
 
 
 def test_users_get_an_explanation_of_every_field_that_they_write() -> None:
-    fields = [(path, node) for path, node in NODES if path.startswith("ModelDeployment.spec") and path[-1] != "]"]
+    written = ("ModelDeployment.spec", "GateTemplate.spec", "ClusterGateTemplate.spec")
+    fields = [(path, node) for path, node in NODES if path.startswith(written) and path[-1] != "]"]
     assert [path for path, node in fields if not node.get("description")] == []

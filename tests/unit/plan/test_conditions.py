@@ -19,6 +19,7 @@ from tests.builders import (
     GOOD,
     NOTHING,
     NOW,
+    counted,
     id_of,
     installing,
     live,
@@ -220,6 +221,6 @@ def test_a_reading_that_changes_nothing_but_numbers_changes_no_condition() -> No
     planned = plan(again, later)
 
     assert planned.evidence is not None
-    assert planned.evidence.gates["errors"].candidate.total == 40
+    assert counted(planned.evidence).candidate.total == 40
     assert planned.status == first.status
     assert planned.revisions == {}

@@ -18,6 +18,7 @@ from tests.builders import (
     NOTHING,
     NOW,
     Arms,
+    counted,
     evidence,
     id_of,
     reading,
@@ -146,7 +147,7 @@ def test_evidence_is_gathered_on_during_a_pause() -> None:
 
     assert planned.wants_readings
     assert planned.evidence is not None
-    assert planned.evidence.gates["errors"].candidate.total == 40
+    assert counted(planned.evidence).candidate.total == 40
 
 
 def test_more_time_ends_a_pause() -> None:

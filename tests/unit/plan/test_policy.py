@@ -22,6 +22,7 @@ from tests.builders import (
     NOW,
     SOAK,
     ago,
+    counted,
     evidence,
     id_of,
     reading,
@@ -44,7 +45,7 @@ def test_edited_gates_start_the_evidence_again_and_say_so() -> None:
     planned = plan(edited(STRICTER), NOW)
 
     assert planned.evidence is not None
-    assert planned.evidence.gates["errors"].candidate.total == 0
+    assert counted(planned.evidence).candidate.total == 0
     assert planned.evidence.policy == policy_digest(spec("2", gates=(STRICTER,)).rollout)
     record = planned.revisions[id_of(V2)].decisions[-1]
     assert (record.outcome, record.reason) == (Outcome.RESTART, "EvidenceRestarted")
@@ -104,7 +105,7 @@ def test_edited_stages_and_times_keep_the_evidence() -> None:
     planned = plan(given, NOW)
 
     assert planned.evidence is not None
-    assert planned.evidence.gates["errors"].candidate.total == 4020
+    assert counted(planned.evidence).candidate.total == 4020
 
 
 @pytest.mark.parametrize(
@@ -152,7 +153,7 @@ def test_evidence_of_another_version_is_not_continued() -> None:
         rollout=V2.rollout, revision=id_of(V2), evidence=other, reading=reading(FEW), split_changed_at=None
     )
 
-    assert (fresh.revision, fresh.gates["errors"].candidate.total) == (id_of(V2), 0)
+    assert (fresh.revision, counted(fresh).candidate.total) == (id_of(V2), 0)
 
 
 def test_written_evidence_judges_as_the_evidence_in_memory_does() -> None:
@@ -175,5 +176,5 @@ def test_an_arm_that_waits_for_the_other_is_forgotten_when_the_split_of_traffic_
 
     assert changed.evidence is not None
     assert same.evidence is not None
-    assert changed.evidence.gates["errors"].candidate.total == 20
-    assert same.evidence.gates["errors"].candidate.total == 70
+    assert counted(changed.evidence).candidate.total == 20
+    assert counted(same.evidence).candidate.total == 70

@@ -87,6 +87,7 @@ def test_a_decision_that_evidence_led_to_has_the_numbers_of_both_arms(given: Obs
     assert gate.name == "errors"
     assert gate.candidate.requests > 0
     assert gate.stable.requests > 0
+    assert gate.bound is not None
     assert 0 <= gate.bound <= 1
 
 

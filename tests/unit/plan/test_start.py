@@ -4,19 +4,32 @@ from dataclasses import replace
 
 import pytest
 
-from modelrollout.api.modeldeployment import StageName
-from modelrollout.api.modelrevision import DecisionRecord, ModelRevisionStatus, Outcome, RevisionState, StateChange
+from modelrollout.api.gates import Gate, Signal, Tolerance
+from modelrollout.api.modeldeployment import ModelDeploymentSpec, StageName
+from modelrollout.api.modelrevision import (
+    DecisionRecord,
+    ModelRevisionStatus,
+    Outcome,
+    RevisionState,
+    StateChange,
+    StoredGate,
+)
 from modelrollout.api.rollout import Stage
+from modelrollout.evidence import GateEvidence, log_harm
 from modelrollout.plan import plan
 from modelrollout.plan.actions import ApplyRoute, ApplyService, ApplyWorkload, CreateRevision
-from modelrollout.plan.gates import stored
+from modelrollout.plan.gates import restored, stored
+from modelrollout.plan.observation import Observation
 from tests.builders import (
+    BAD,
     CANARY,
     FEW,
+    GOOD,
     NOW,
     PACED,
     SHADOW,
     SOAK,
+    Arms,
     ago,
     evidence,
     id_of,
@@ -127,15 +140,50 @@ def test_evidence_about_the_candidate_before_is_not_carried_over() -> None:
     assert planned.revisions[id_of(V3)].evidence is None
 
 
-def test_a_version_that_is_tried_a_second_time_starts_without_the_evidence_of_the_first_time() -> None:
+def tried_before(seen: Arms, *, of: ModelDeploymentSpec = V2) -> Observation:
+    """Version 1 is live, and version 2 has been tried under the policy of `of`."""
     old = revision(V2, replicas=None)
-    old = replace(old, status=old.status.model_copy(update={"evidence": stored(evidence(FEW, of=V2))}))
+    old = replace(old, status=old.status.model_copy(update={"evidence": stored(evidence(seen, of=of, at=ago(900)))}))
     given = live(V2, live=V1)
+    return replace(given, revisions={**given.revisions, id_of(V2): old})
 
-    planned = plan(replace(given, revisions={**given.revisions, id_of(V2): old}), NOW)
+
+def test_a_version_that_is_tried_a_second_time_keeps_its_evidence_of_harm_and_earns_safety_anew() -> None:
+    before = evidence(GOOD, of=V2).gates["errors"]
+
+    planned = plan(tried_before(GOOD), NOW)
+
+    written = planned.revisions[id_of(V2)].evidence
+    assert written is not None
+    assert written.evaluated_at == NOW
+    again = restored(written, revision=id_of(V2)).gates["errors"]
+    assert isinstance(before, GateEvidence)
+    assert isinstance(again, GateEvidence)
+    assert log_harm(again) == pytest.approx(log_harm(before), abs=1e-5)
+    assert set(again.safety_logs) == {0}
+    assert again.candidate.total == 0
+    assert again.history == before.stable
+    assert planned.actions == (ApplyService(revision=id_of(V2)), ApplyWorkload(revision=id_of(V2), replicas=3))
+
+
+def test_a_version_that_is_tried_a_second_time_under_another_policy_starts_with_nothing() -> None:
+    stricter = Gate(name="errors", signal=Signal.ERRORS, tolerate=Tolerance(ratio=1.0))
+
+    planned = plan(tried_before(BAD, of=spec("2", gates=(stricter,))), NOW)
 
     assert planned.revisions[id_of(V2)].evidence is None
-    assert planned.actions == (ApplyService(revision=id_of(V2)), ApplyWorkload(revision=id_of(V2), replicas=3))
+
+
+def test_stored_evidence_that_nobody_can_read_does_not_stop_a_second_try() -> None:
+    given = tried_before(BAD)
+    view = given.revisions[id_of(V2)]
+    assert view.status.evidence is not None
+    broken = view.status.evidence.model_copy(update={"gates": (StoredGate(name="errors", state={"kind": "Other"}),)})
+    view = replace(view, status=view.status.model_copy(update={"evidence": broken}))
+
+    planned = plan(replace(given, revisions={**given.revisions, view.id: view}), NOW)
+
+    assert planned.revisions[id_of(V2)].evidence is None
 
 
 def test_a_version_that_is_tried_a_second_time_has_both_starts_on_its_record() -> None:

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from modelrollout.adapters.families import Family
 from modelrollout.adapters.prometheus import PrometheusUnavailable, Series
-from modelrollout.adapters.queries import Family, PodSelector, family, query
+from modelrollout.adapters.queries import PodSelector, family, query
 from modelrollout.api.gates import Signal
 from modelrollout.api.serving import Server
 from modelrollout.runtime.hub import MetricsHub, Subscription
