@@ -42,7 +42,8 @@ def requests_left(
         factor = _factor(sums, threshold)
         return None if factor is None else (factor - 1) * candidate.total
     needed = _factor(_expected(policy, rate=harm.guess_rate(stable), split=seen or split, phi=phi), threshold)
-    return None if needed is None else max(0.0, needed - candidate.total)
+    # Whoever has seen as much as that, and has earned nothing, is not like the live version.
+    return needed - candidate.total if needed is not None and needed > candidate.total else None
 
 
 def blocks_left(evidence: MeanEvidence, *, threshold: float) -> float | None:
