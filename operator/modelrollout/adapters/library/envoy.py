@@ -1,6 +1,6 @@
 """Envoy as Contour sets it up: what the gateway saw of each Service, for any model server, in milliseconds.
 
-Tried against a recording of Envoy 1.40 behind Contour 1.33 (`tests/unit/adapters/expositions/envoy.txt`). Contour names
+Tried against a recording of Envoy 1.40 behind Contour 1.33 (`tests/prometheus/expositions/envoy.txt`). Contour names
 an upstream `NAMESPACE_SERVICE_PORT`, and each revision has a Service of its own, so revisions need no label. Mirrored
 requests are counted too. Attempts that Envoy repeats count one by one.
 """
