@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -364,3 +364,37 @@ async def test_a_fault_of_the_source_reaches_all_who_wait(
     again = asyncio.create_task(hub.at(wants(FRAUD), START))
     await clock.run(1)
     assert (await again).unavailable is None
+
+
+MINE = "sum by (pod) (mine)"
+
+
+async def test_questions_of_users_are_asked_at_the_same_time_and_once_for_all_who_have_them(
+    hub: MetricsHub, source: Script, clock: ManualClock
+) -> None:
+    source.series["mine"] = [Series({"pod": FRAUD_POD}, 7)]
+    for key in (FRAUD, CHURN):
+        hub.subscribe(key, replace(wants(key), questions=frozenset({MINE})))
+    await clock.run(5)
+    assert sorted(text for text, _ in source.asked) == sorted(
+        [MINE, query(ERRORS, [PodSelector(*FRAUD), PodSelector(*CHURN)])]
+    )
+    assert len({at for _, at in source.asked}) == 1
+    for key in (FRAUD, CHURN):
+        tick = hub.latest(key)
+        assert tick is not None
+        assert tick.answers == {MINE: (Series({"pod": FRAUD_POD}, 7),)}
+
+
+async def test_a_question_that_is_refused_leaves_all_else_readable(
+    hub: MetricsHub, source: Script, clock: ManualClock
+) -> None:
+    source.series["mine"] = PrometheusUnavailable("HTTP 400: parse error")
+    hub.subscribe(FRAUD, replace(wants(FRAUD), questions=frozenset({MINE})))
+    hub.subscribe(CHURN, wants(CHURN))
+    await clock.run(5)
+    mine, other = hub.latest(FRAUD), hub.latest(CHURN)
+    assert mine is not None
+    assert other is not None
+    assert (mine.unavailable, mine.answers) == (None, {MINE: "HTTP 400: parse error"})
+    assert other.answers == {}
