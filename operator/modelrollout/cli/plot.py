@@ -42,7 +42,7 @@ def draw(
         panel.axvline(times[-1], color=_QUIET, linewidth=0.8)
         panel.spines[["top", "right"]].set_visible(False)
         panel.margins(x=0.02)
-        panel.legend(loc="upper left", frameon=False, fontsize=8, ncols=3)
+        panel.legend(loc="upper left", frameon=False, fontsize=8, ncols=4)
         low, high = panel.get_ylim()
         panel.set_ylim(low, high + 0.25 * (high - low))  # room for the legend
     rates.set_xlabel(f"time since the rollout began, {unit}")
@@ -101,12 +101,14 @@ def _draw_rates(panel: "Axes", decision: Decision, looks: Sequence[Look], times:
     panel.set_ylabel(f"bad requests, %\n(gate {name})")
     candidate = [verdict.candidate if verdict else Counts() for verdict in verdicts]
     stable = [verdict.stable if verdict else Counts() for verdict in verdicts]
+    highest = 0.0
     for label, totals, colour in (("candidate", candidate, _CANDIDATE), ("live version", stable, _STABLE)):
-        panel.plot(times, _rates_between(totals), ".", color=colour, alpha=0.5, markersize=5, label="in each interval")
-        panel.plot(
-            times, [_percent(counts) for counts in totals], color=colour, linewidth=1.8, label=f"{label}, so far"
-        )
-    panel.set_ylim(bottom=0)
+        so_far = [_percent(counts) for counts in totals]
+        panel.plot(times, _rates_between(totals), ".", color=colour, alpha=0.5, markersize=5)
+        panel.plot(times, so_far, color=colour, linewidth=1.8, label=f"{label}, so far (dots: in each interval)")
+        highest = max(highest, *(rate for rate in so_far[len(so_far) // 4 :] if rate == rate), 0.0)
+    # One bad request of three is a third; such dots would leave no room for what the lines say.
+    panel.set_ylim(0, min(100.0, 5 * highest) or 1.0)
 
 
 def _threshold(panel: "Axes", value: float, colour: str, label: str) -> None:
