@@ -49,7 +49,7 @@ buckets    in place of bad, for gates with signal Latency: counts per bucket, as
            over are bad, and over must be one of the bounds. Without bounds the gate is judged at every edge between
            buckets: harm is the mean of the e-values of the edges, and safe is what is safe at every edge.
 t <= 0     history from before the rollout, with stable pods only. It shows how much pods of the same version differ
-           (phi), which evidence is divided by; 16 intervals, two pods and five bad requests are the least of use, hours
+           (phi), which evidence is divided by; 16 intervals, two pods and two bad requests are the least of use, hours
            are better. Without it phi is 1.5.
 
 Other fields are ignored. A row that breaks a rule ends the command with exit code 2 and its line and field.
