@@ -263,11 +263,13 @@ def rolling(
     since: float = 600,
     weight_since: float | None = None,
     started: float | None = None,
+    both_served: bool = False,
 ) -> Observation:
     """`of` is the candidate, in `stage` since so many seconds; traffic is as the stage and the weight ask for.
 
     Its pods are those that the stage needs, all of them ready. `seen` is the evidence as of now, `started` the age of
     the whole rollout and `weight_since` that of the weight; both are that of the stage where nothing is said.
+    `both_served`: the newest reading, already taken up, had requests of both arms under this weight.
     """
     stable = live or spec("1", replicas=of.serving.replicas, port=of.serving.port)
     wanted = of.serving.replicas if replicas is None else replicas
@@ -289,6 +291,8 @@ def rolling(
     mirrored = stage is StageName.SHADOW and candidate.ready >= of.serving.replicas
     spans = of.route is None and weight > 0
     known = evidence(seen, of=of) if isinstance(seen, tuple) else seen
+    if known is not None and both_served:
+        known = replace(known, both_served=True)
     return replace(
         observation(
             of,

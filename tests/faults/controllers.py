@@ -43,14 +43,14 @@ class Controllers:
         self._start_seconds = start_seconds
         self._period_seconds = period_seconds
         self._numbers = itertools.count(1)
-        self._starting = True
+        self._starting = True  # look at the pods even when nothing was written since
         self._seen_version = -1
         self.troubles: dict[str, JsonObject] = {}
 
     def trouble(self, revision: str, container: JsonObject) -> None:
         """From now on no pod of this revision runs."""
         self.troubles[revision] = container
-        self._starting = True
+        self._starting = True  # look at the pods even when nothing was written since
 
     async def run(self) -> None:
         while True:

@@ -106,11 +106,11 @@ class Story:
     restarts: list[Memory] = field(default_factory=list)
 
 
-async def play(scenario: Scenario, world: World) -> Story:
+async def play(scenario: Scenario, world: World, *, within: float = LIMIT_SECONDS) -> Story:
     """From the user's edit to the end, with a successor for each process that dies on the way."""
     story = Story(world)
     world.apply(scenario.new)
-    end = world.clock.monotonic() + LIMIT_SECONDS
+    end = world.clock.monotonic() + within
     settled_at = end
     while world.clock.monotonic() < settled_at:
         await world.run(0.5)

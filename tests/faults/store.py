@@ -77,6 +77,8 @@ class Store:
         self._objects: dict[Resource, dict[tuple[str, str], JsonObject]] = {resource: {} for resource in RESOURCES}
         self._applied: dict[tuple[Id, str], JsonObject] = {}
         self._uids = itertools.count(1)
+        self.checks = True
+        """Whether objects have to keep the rules of their kind: not so before an upgrade of the operator, say."""
         self.version = 0
         self.oldest = 0
         self.changes: list[Change] = []
@@ -167,7 +169,8 @@ class Store:
             metadata["generation"] = known["metadata"]["generation"] + spec_changed
             if body == known:
                 return copied(known)
-        _validate(resource, body)
+        if self.checks:
+            _validate(resource, body)
         self._objects[resource][place] = body
         self._publish("MODIFIED" if known is not None else "ADDED", resource, body)
         return copied(body)
@@ -273,7 +276,7 @@ def _defaulted(resource: Resource, body: JsonObject) -> JsonObject:
 def _validate(resource: Resource, body: JsonObject) -> None:
     kinds = {MODEL_DEPLOYMENTS: ModelDeployment, MODEL_REVISIONS: ModelRevision}
     kind = kinds.get(resource)
-    if kind is None or body["metadata"].get("annotations", {}).get("tests/unchecked"):
+    if kind is None:
         return
     try:
         kind.read(body)

@@ -8,6 +8,7 @@ import pytest
 from modelrollout.adapters.kubernetes import DEPLOYMENTS, MODEL_DEPLOYMENTS, Resource
 from modelrollout.api.revision import child_name
 from tests.builders import NAME, NAMESPACE, id_of
+from tests.faults.controllers import IMAGE_PULL
 from tests.faults.process import Delivery
 from tests.faults.scenarios import GOOD, SCENARIOS, Scenario, differences, play, recorded
 from tests.faults.store import Change
@@ -85,3 +86,18 @@ async def test_a_deleted_deployment_leaves_nothing_behind_whatever_the_stage() -
         asked = len(world.prometheus.asked)
         await world.clock.run(30)
         assert len(world.prometheus.asked) == asked
+
+
+async def test_pods_that_go_away_take_their_share_of_traffic_along_and_bring_it_back() -> None:
+    async with World() as world:
+        await GOOD.begin(world)
+        world.apply(GOOD.new)
+        await world.until(lambda: world.weight(GOOD.new) == 50, within=60, step=0.25)
+        world.controllers.trouble(id_of(GOOD.new), IMAGE_PULL)
+        await world.clock.run(2)
+        assert (world.weight(GOOD.new), world.weight(brisk("1"))) == (0, 100)
+        assert world.status()["stage"] == "Canary", "a failed pull says nothing about the model"
+        world.watchdog.forgiven = world.traffic.lost()
+        assert world.watchdog.forgiven < world.traffic.requests_per_second
+        world.controllers.troubles.clear()
+        await world.until(lambda: GOOD.has_ended(world), within=120)

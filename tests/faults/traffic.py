@@ -54,6 +54,10 @@ class _Pod:
             return 0.0
         return self.totals[index] + self.rates[index] * (at - self.times[index])
 
+    def shown(self, at: datetime) -> int:
+        """What its counter shows: whole requests."""
+        return math.floor(self.served(at.timestamp()) + 1e-6)
+
 
 class Traffic:
     """`requests_per_second` of each ModelDeployment; `behaviours` by revision, `usual` for all others."""
@@ -86,12 +90,11 @@ class Traffic:
         """Namespace, pod, and its cumulative counts at that time: requests with 5xx, requests with slow ones."""
         found = []
         for pod in self._pods.values():
-            if not pod.times or pod.times[0] > at.timestamp():
-                continue
-            behaviour = self.behaviours.get(pod.revision, self.usual)
-            total = math.floor(pod.served(at.timestamp()) + 1e-6)
-            errors, slow = math.floor(total * behaviour.errors), math.floor(total * behaviour.slow)
-            found.append((pod.namespace, pod.name, Counts(total=total, bad=errors), Counts(total=total, bad=slow)))
+            if pod.times and pod.times[0] <= at.timestamp():
+                behaviour = self.behaviours.get(pod.revision, self.usual)
+                total = pod.shown(at)
+                errors, slow = math.floor(total * behaviour.errors), math.floor(total * behaviour.slow)
+                found.append((pod.namespace, pod.name, Counts(total=total, bad=errors), Counts(total=total, bad=slow)))
         return found
 
     def pods(self, revision: str) -> dict[str, datetime]:
@@ -104,11 +107,11 @@ class Traffic:
 
     def served_by(self, pod: str, at: datetime) -> float:
         """What a pod shows in its counters at that time."""
-        return sum(counts.total for _, name, counts, _ in self.counters(at) if name == pod)
+        return sum(known.shown(at) for known in self._pods.values() if known.name == pod)
 
     def served(self, revision: str, at: datetime) -> float:
         """What all pods of a revision show."""
-        return sum(self.served_by(pod, at) for pod in self.pods(revision))
+        return sum(pod.shown(at) for pod in self._pods.values() if pod.revision == revision)
 
     def _changed(self, change: Change) -> None:
         if change.resource in (HTTP_ROUTES, SERVICES, PODS, DEPLOYMENTS):

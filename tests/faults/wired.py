@@ -23,7 +23,7 @@ from tests.faults.traffic import Traffic
 from tests.faults.web_prometheus import WebPrometheus
 from tests.faults.world import Watchdog, manifest
 
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 60.0
 """Real seconds after which something that should have happened is taken not to happen."""
 
 

@@ -4,12 +4,13 @@ import math
 from dataclasses import dataclass
 
 from modelrollout.api.base import seconds
-from modelrollout.api.gates import Gate
+from modelrollout.api.gates import Gate, Signal
 from modelrollout.cli.errors import CliError
 from modelrollout.cli.trace import Pod, Row
 from modelrollout.evidence import Counts, GateEvidence, GatePolicy, Interval, log_harm, start, update
 from modelrollout.evidence.dispersion import Dispersion, StableHistory
 from modelrollout.evidence.histogram import at_edges
+from modelrollout.evidence.logs import log_sum
 from modelrollout.plan.policies import REQUEST_SIGNALS, counts_policy
 
 _BOUND_TOLERANCE = 1e-9  # relative; 0.25 against 250 ms
@@ -58,6 +59,7 @@ class GateUnderTest:
         if gate.signal not in REQUEST_SIGNALS:
             raise CliError(f"gate {gate.name}: {gate.signal} counts no requests, so a trace of them cannot show it.")
         self._policy = counts_policy(gate)
+        self._signal = gate.signal
         self._over_seconds = seconds(gate.over) if gate.over else None
         self._shape: _Shape | None = None
         self._indices: tuple[int, ...] = ()
@@ -79,9 +81,9 @@ class GateUnderTest:
         """The gate's own bound where the row's bounds are known, otherwise all."""
         if not row.histogram:
             return (0,)
-        if self._over_seconds is None:
-            row.refuse("stable", f"gate {self.name} is not about time and needs bad, not buckets")
-        if row.bounds is None:
+        if self._signal is Signal.ERRORS:
+            row.refuse("stable", f"gate {self.name} counts errors and needs bad, not buckets")
+        if row.bounds is None or self._over_seconds is None:
             return tuple(range(row.edges))
         over = self._over_seconds
         found = [i for i, bound in enumerate(row.bounds) if math.isclose(bound, over, rel_tol=_BOUND_TOLERANCE)]
@@ -110,6 +112,20 @@ class GateUnderTest:
         self.seen = True
         for edge in self.edges:
             edge.add(row)
+
+    @property
+    def part(self) -> float:
+        """ln of its share in the joint evidence of harm, up to a constant."""
+        return log_sum(edge.part for edge in self.edges) if self.edges else math.log(self._policy.weight)
+
+    @property
+    def excess_errors(self) -> float:
+        """At the edge with most evidence of harm."""
+        return max(self.edges, key=lambda edge: edge.part).excess_errors if self.edges else 0.0
+
+    def has(self, policy_name: str) -> bool:
+        """Whether that is what the judge calls this gate, or it at one of its edges."""
+        return any(policy.name == policy_name for policy, _ in self.pairs)
 
     @property
     def pairs(self) -> list[tuple[GatePolicy, GateEvidence]]:

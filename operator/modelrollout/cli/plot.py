@@ -1,5 +1,6 @@
 """A picture of one run: what the evidence was at each look, and the lines that decide."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,7 +43,7 @@ def draw(
         panel.axvline(times[-1], color=_QUIET, linewidth=0.8)
         panel.spines[["top", "right"]].set_visible(False)
         panel.margins(x=0.02)
-        panel.legend(loc="upper left", frameon=False, fontsize=8, ncols=3)
+        panel.legend(loc="upper left", frameon=False, fontsize=8, ncols=4)
         low, high = panel.get_ylim()
         panel.set_ylim(low, high + 0.25 * (high - low))  # room for the legend
     rates.set_xlabel(f"time since the rollout began, {unit}")
@@ -101,12 +102,16 @@ def _draw_rates(panel: "Axes", decision: Decision, looks: Sequence[Look], times:
     panel.set_ylabel(f"bad requests, %\n(gate {name})")
     candidate = [verdict.candidate if verdict else Counts() for verdict in verdicts]
     stable = [verdict.stable if verdict else Counts() for verdict in verdicts]
+    highest = highest_dot = 0.0
     for label, totals, colour in (("candidate", candidate, _CANDIDATE), ("live version", stable, _STABLE)):
-        panel.plot(times, _rates_between(totals), ".", color=colour, alpha=0.5, markersize=5, label="in each interval")
-        panel.plot(
-            times, [_percent(counts) for counts in totals], color=colour, linewidth=1.8, label=f"{label}, so far"
-        )
-    panel.set_ylim(bottom=0)
+        so_far = [_percent(counts) for counts in totals]
+        dots = _rates_between(totals)
+        panel.plot(times, dots, ".", color=colour, alpha=0.5, markersize=5)
+        panel.plot(times, so_far, color=colour, linewidth=1.8, label=f"{label}, so far (dots: in each interval)")
+        highest = max(highest, _highest(so_far[len(so_far) // 4 :]))
+        highest_dot = max(highest_dot, _highest(dots))
+    # One bad request of three is a third; such dots would leave no room for what the lines say.
+    panel.set_ylim(0, min(1.1 * highest_dot, 5 * highest) or 1.0)
 
 
 def _threshold(panel: "Axes", value: float, colour: str, label: str) -> None:
@@ -145,7 +150,12 @@ def _bound_of(verdict: GateVerdict) -> float:
 
 
 def _percent(counts: Counts) -> float:
-    return 100 * counts.bad / counts.total if counts.total else float("nan")
+    return 100 * counts.bad / counts.total if counts.total else math.nan
+
+
+def _highest(rates: Sequence[float]) -> float:
+    """Of those that are numbers; 0 where none is."""
+    return max((rate for rate in rates if not math.isnan(rate)), default=0.0)
 
 
 def _rates_between(totals: Sequence[Counts]) -> list[float]:

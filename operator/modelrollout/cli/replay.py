@@ -116,7 +116,7 @@ class Run:
         """In the operator's order: harm, then time that is up, then safety."""
         t = self._t or 0.0
         if judgement.culprit is not None:
-            return self._decide(Outcome.ROLLBACK, edge=judgement.culprit)
+            return self._decide(Outcome.ROLLBACK, culprit=judgement.culprit)
         if t >= self._most_seconds:
             return self._decide(_INCONCLUSIVE[self._policy.rollout.on_inconclusive])
         requests = min(gate.candidate.total for gate in judgement.gates)
@@ -125,18 +125,11 @@ class Run:
             return self._decide(Outcome.PROMOTE)
         return None
 
-    def _decide(self, outcome: Outcome, *, edge: str | None = None) -> Decision:
-        edges = [(gate.name, one) for gate in self._gates.values() for one in gate.edges]
-        if edge is None:
-            gate, worst = max(edges, key=lambda pair: pair[1].part, default=(next(iter(self._gates)), None))
-        else:
-            gate, worst = next(pair for pair in edges if pair[1].policy.name == edge)
+    def _decide(self, outcome: Outcome, *, culprit: str | None = None) -> Decision:
+        gates = [gate for gate in self._gates.values() if culprit is None or gate.has(culprit)]
+        worst = max(gates, key=lambda gate: gate.part)
         return Decision(
-            run=self._name,
-            outcome=outcome,
-            t=self._t or 0,
-            excess_errors=worst.excess_errors if worst is not None else 0.0,
-            gate=gate,
+            run=self._name, outcome=outcome, t=self._t or 0, excess_errors=worst.excess_errors, gate=worst.name
         )
 
 

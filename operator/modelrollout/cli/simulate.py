@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,7 +49,7 @@ buckets    in place of bad, for gates with signal Latency: counts per bucket, as
            over are bad, and over must be one of the bounds. Without bounds the gate is judged at every edge between
            buckets: harm is the mean of the e-values of the edges, and safe is what is safe at every edge.
 t <= 0     history from before the rollout, with stable pods only. It shows how much pods of the same version differ
-           (phi), which evidence is divided by; 16 intervals, two pods and five bad requests are the least of use, hours
+           (phi), which evidence is divided by; 16 intervals, two pods and two bad requests are the least of use, hours
            are better. Without it phi is 1.5.
 
 Other fields are ignored. A row that breaks a rule ends the command with exit code 2 and its line and field.
@@ -68,7 +69,7 @@ def run(arguments: Sequence[str]) -> int:
         raise CliError(f"{options.trace or options.prometheus} has no rows.")
     for decision in decisions:
         print(_line(decision))
-    _tell_unseen(runs.values())
+    _tell_unseen(runs.values(), decisions)
     if options.plot:
         _plot(options, policy, runs, decisions, looks)
     return 0
@@ -171,15 +172,13 @@ def _line(decision: "Decision") -> str:
     )
 
 
-def _tell_unseen(runs: Iterable["Run"]) -> None:
+def _tell_unseen(runs: Iterable["Run"], decisions: Iterable["Decision"]) -> None:
     """What lets a run hold for no reason that the output shows."""
-    unseen: dict[str, int] = {}
-    for run in runs:
-        for gate in run.unseen_gates():
-            unseen[gate] = unseen.get(gate, 0) + 1
+    held = [run for run, decision in zip(runs, decisions, strict=True) if decision.outcome == "Hold"]
+    unseen = Counter(gate for run in held for gate in run.unseen_gates())
     for gate, number in unseen.items():
-        which = "1 run has" if number == 1 else f"{number} runs have"
-        print(f"note: {which} no rows of gate {gate}, so nothing could be promoted there.", file=sys.stderr)
+        which = "1 run is" if number == 1 else f"{number} runs are"
+        print(f"note: {which} on hold without any row of gate {gate}, which lets nothing pass.", file=sys.stderr)
 
 
 def _plot(

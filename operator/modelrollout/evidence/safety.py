@@ -53,12 +53,17 @@ def log_evidence(*, constants: Sequence[float], slopes: Sequence[float], excess:
 def upper_bound(*, constants: Sequence[float], slopes: Sequence[float], false_promotion: float) -> float:
     """The smallest excess in [0, 1] that is refuted; 1 if none is.
 
-    ln E is convex in excess, so Newton's steps from 1 downwards never pass the root: wherever they stop is a bound.
+    ln E is convex in excess, so Newton's steps downwards from what is refuted never pass the root: where they stop is a
+    bound. They start where the best single bet refutes alone, with its share of the stake, which is near the root.
     """
     line = math.log(1 / false_promotion)
     if log_evidence(constants=constants, slopes=slopes, excess=0.0) >= line:
         return 0.0
-    refuted = 1.0
+    alone = line + math.log(len(constants))
+    refuted = min(
+        1.0,
+        *((alone - constant) / slope if slope > 0 else 1.0 for constant, slope in zip(constants, slopes, strict=True)),
+    )
     for _ in range(_STEPS):
         logs = [constant + slope * refuted for constant, slope in zip(constants, slopes, strict=True)]
         surplus = log_mean(logs) - line

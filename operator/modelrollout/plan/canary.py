@@ -41,7 +41,7 @@ def canary(situation: Situation) -> Decision:
     hold = timedelta(seconds=seconds(policy.hold_for))
     age = situation.weight_age() if policy.weights or not situation.counting else situation.stage_age()
     held = age >= hold
-    if held and weight >= last and situation.safe:
+    if held and weight >= last and situation.safe and situation.learnt:
         return _toward_all(situation, "every gate is safe")
     paced = policy.weights is None and bool(situation.counting)
     if weight < last and situation.fresh and situation.learnt and (held or paced):

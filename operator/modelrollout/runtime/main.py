@@ -51,8 +51,7 @@ async def run(settings: Settings) -> int:
     """0 after SIGTERM or SIGINT, 1 when something that the operator cannot live without was lost."""
     clock, telemetry = SystemClock(), Telemetry()
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    _obey_signals(stop)
     async with contextlib.AsyncExitStack() as stack:
         api = await stack.enter_async_context(
             await KubernetesClient.connect(
@@ -130,17 +129,8 @@ async def _lead(
     """Act until told to stop. Each part is needed by all: the first to end takes the others with it."""
     if not await _filled(settings, api=api, cache=cache, queue=queue, stop=stop):
         return 1
-    informer = asyncio.create_task(
-        kopf.operator(
-            registry=handlers.registry(cache, queue, namespace=settings.namespace),
-            settings=handlers.settings(),
-            clusterwide=settings.namespace is None,
-            namespaces=[settings.namespace] if settings.namespace else (),
-            stop_flag=stop,
-        )
-    )
     parts = {
-        "the watches": informer,
+        "the watches": asyncio.create_task(_watch(settings, cache=cache, queue=queue, stop=stop)),
         "the metrics hub": asyncio.create_task(hub.run()),
         "the workers": asyncio.create_task(workers.run(settings.workers)),
         "the resync": asyncio.create_task(resync.run(api, cache, queue, clock, namespace=settings.namespace)),
@@ -163,6 +153,25 @@ async def _lead(
         for name, part in writing.items():
             with contextlib.suppress(asyncio.CancelledError):
                 await _settled(name, part)
+
+
+async def _watch(settings: Settings, *, cache: Cache, queue: WorkQueue, stop: asyncio.Event) -> None:
+    """kopf, until told to stop. It puts signal handlers of its own in place of ours, with which it would end alone."""
+    others = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
+        registry=handlers.registry(cache, queue, namespace=settings.namespace),
+        settings=handlers.settings(),
+        clusterwide=settings.namespace is None,
+        namespaces=[settings.namespace] if settings.namespace else (),
+        stop_flag=stop,
+    )
+    _obey_signals(stop)
+    await kopf.run_tasks(tasks, ignored=others)
+
+
+def _obey_signals(stop: asyncio.Event) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
 
 
 async def _filled(

@@ -16,12 +16,14 @@ from modelrollout.adapters.kubernetes import (
     MODEL_DEPLOYMENTS,
     MODEL_REVISIONS,
     ApiError,
+    Conflict,
     Forbidden,
     Invalid,
     KubernetesApi,
 )
 from modelrollout.api.group import API_VERSION, FIELD_MANAGER, MODEL_DEPLOYMENT
 from modelrollout.api.modeldeployment import ModelDeploymentStatus
+from modelrollout.api.modelrevision import ModelRevisionStatus
 from modelrollout.children import Owner
 from modelrollout.plan import Plan, plan
 from modelrollout.plan.conditions import broken
@@ -85,7 +87,7 @@ class Reconciler:
             reason = "InvalidTemplate" if isinstance(error, Invalid) else "Forbidden"
             await self._stall(deployment, reason=reason, message=error.message)
             raise
-        changed |= await self._write(deployment, planned)
+        changed |= await self._write(deployment, seen.observation, planned)
         show(self._telemetry, key, planned)
         for record in planned.records:
             self._telemetry.decided(outcome=record.outcome, reason=record.reason)
@@ -118,7 +120,7 @@ class Reconciler:
         self._ledger.drop(key)
         self._telemetry.remove_rollout(key)
 
-    async def _write(self, deployment: Deployment, planned: Plan) -> bool:
+    async def _write(self, deployment: Deployment, observation: Observation, planned: Plan) -> bool:
         """Revisions first: evidence may be newer than a stage, but a stage never rests on evidence that is missing."""
         family = self._cache.family((deployment.namespace, deployment.name))
         by_id = {revision.id: revision for revision in family.revisions.values()}
@@ -126,6 +128,10 @@ class Reconciler:
             revision = by_id.get(id)
             if revision is None:
                 continue  # made by a plan whose answer has not come back yet; the next plan writes it
+            view = observation.revision(id)
+            if revision.status != (view.status if view else ModelRevisionStatus()):
+                # Somebody wrote while we acted: the cache has the newer version, the plan rests on the older one.
+                raise Conflict(409, "Conflict", f"the status of {revision.name} has changed since this was planned")
             body = await self._api.patch_status(
                 MODEL_REVISIONS,
                 namespace=deployment.namespace,

@@ -13,6 +13,7 @@ from modelrollout.adapters.kubernetes import MODEL_DEPLOYMENTS, ApiError, Kubern
 from modelrollout.api.group import LABEL_NAME
 from modelrollout.runtime.cache import WATCHED, Cache
 from modelrollout.runtime.queue import WorkQueue
+from modelrollout.runtime.templates import WATCHED_TEMPLATES
 
 log = logging.getLogger(__name__)
 
@@ -43,3 +44,18 @@ async def once(api: KubernetesApi, cache: Cache, queue: WorkQueue, *, namespace:
                 key = cache.forget(resource, namespace=where, name=name, uid=uid)
                 if key is not None:
                     queue.add(key)
+    await _templates(api, cache, queue, namespace=namespace)
+
+
+async def _templates(api: KubernetesApi, cache: Cache, queue: WorkQueue, *, namespace: str | None) -> None:
+    for resource in WATCHED_TEMPLATES:
+        known = cache.templates.names(resource)
+        if not known:
+            continue
+        items = await api.list(resource, namespace=namespace if resource.namespaced else None)
+        found = {(item["metadata"].get("namespace", ""), item["metadata"]["name"]) for item in items}
+        for where, name in known - found:
+            log.warning("%s %s is gone, and no watch said so", resource.kind, name)
+            ref = cache.templates.forget(resource, namespace=where, name=name)
+            for key in cache.naming(where, ref):
+                queue.add(key)

@@ -35,6 +35,16 @@ class Templates:
         self._known.pop(place, None)
         return place
 
+    def names(self, resource: Resource) -> set[tuple[str, str]]:
+        """Namespace and name of all that are known of a kind."""
+        return {(where, ref.name) for where, ref in self._known if ref.kind is _KINDS[resource]}
+
+    def forget(self, resource: Resource, *, namespace: str, name: str) -> TemplateRef:
+        """As `remove`, for one whose end nobody told us of."""
+        ref = TemplateRef(kind=_KINDS[resource], name=name)
+        self._known.pop((namespace, ref), None)
+        return ref
+
     def find(self, namespace: str, ref: TemplateRef) -> GateTemplateSpec | str:
         """The template, or why there is none."""
         where = namespace if ref.kind is TemplateKind.NAMESPACED else ""

@@ -24,11 +24,11 @@ class Workers:
         self._turned_at = clock.monotonic()
 
     def stuck(self) -> str | None:
-        """For the health check: work is due, and no worker has finished any for longer than two deadlines."""
+        """For the health check: work is due, and no worker began or finished any for longer than two deadlines."""
         silent = self._clock.monotonic() - self._turned_at
         if self._queue.depth == 0 or silent <= 2 * DEADLINE_SECONDS:
             return None
-        return f"{self._queue.depth} rollouts are due, and none was finished for {silent:.0f} s"
+        return f"{self._queue.depth} rollouts are due, and none was begun or finished for {silent:.0f} s"
 
     async def run(self, count: int) -> None:
         async with asyncio.TaskGroup() as group:
@@ -38,6 +38,7 @@ class Workers:
     async def _work(self) -> None:
         while True:
             key = await self._queue.get()
+            self._turned_at = self._clock.monotonic()
             try:
                 await self.process(key)
                 self._turned_at = self._clock.monotonic()

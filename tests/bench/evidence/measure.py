@@ -12,8 +12,8 @@ from tests.bench.evidence import ours
 from tests.bench.evidence.rules import RULES, Rule
 from tests.bench.evidence.traffic import INTERVAL_SECONDS, Arms, Traffic
 
-ROLLOUTS_PER_HISTORY = 2
-"""Making and measuring 16 hours of nine pods costs more than the rollout itself, so each past has two futures."""
+ROLLOUTS_PER_HISTORY = 4
+"""Making and measuring 16 hours of nine pods costs more than the rollout itself, so each past has four futures."""
 
 
 @dataclass(slots=True)

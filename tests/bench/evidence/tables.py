@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.bench.evidence import latency
 from tests.bench.evidence.measure import Outcomes, measure
 from tests.bench.evidence.rules import OUR_RULE, OURS, RULES
 from tests.bench.evidence.traffic import INTERVAL_SECONDS, INTERVALS, Kind, Numbers, Traffic
@@ -40,6 +41,9 @@ CHANGES: tuple[tuple[str, Kind, float, float, Numbers | float], ...] = (
     ("leak, 1 to 3 times", Kind.INDEPENDENT, 0.01, 100, _LEAK),
     ("x3 from minute 30", Kind.INDEPENDENT, 0.01, 100, _LATE),
 )
+LATENCY_LOADS = (1, 10, 100)
+LATENCY_PER_HISTORY = 20
+SLOWER = (1.0, 1.1, 1.25, 1.5)
 _MANY_FALSE = 5.0  # percent; a rule that rolls back more good releases than that has no power worth the name
 
 
@@ -97,6 +101,28 @@ def power(count: int) -> Iterator[str]:
         yield _row(name, f"{base:.1%}, {load:g}", *cells)
 
 
+def slow(count: int) -> Iterator[str]:
+    """The same for latency, judged at every bound of a histogram."""
+    yield f"Latency (tolerance 2 points at every bucket bound), rolled back, % / median delay, s; {count} rollouts:\n"
+    yield _row("requests/s", *(f"{slower - 1:+.0%}" if slower > 1 else "no change" for slower in SLOWER))
+    yield _line(len(SLOWER) + 1)
+    for load in LATENCY_LOADS:
+        cells = []
+        for slower in SLOWER:
+            rng = np.random.default_rng([load, round(100 * slower)])
+            seconds: list[int] = []
+            for number in range(count):
+                if number % LATENCY_PER_HISTORY == 0:
+                    known = latency.history(rng, load)
+                ended = latency.first_rollback(rng, known, requests_per_second=load, slower=slower)
+                if ended is not None:
+                    seconds.append(ended * INTERVAL_SECONDS)
+            share = f"{100 * len(seconds) / count:.0f}"
+            cells.append(f"{share} / {statistics.median(seconds):.0f}" if seconds else share)
+        _progress(f"latency, {load} rps: {', '.join(cells)}")
+        yield _row(f"{load}", *cells)
+
+
 def _found(bad: Outcomes, good: Outcomes, *, onset: int) -> str:
     numbers = f"{bad.percent:.0f} / {bad.delay - onset:.0f} / {bad.cost:.0f}" if bad.seconds else "0"
     return f"{numbers} ({good.percent:.0f})" if good.percent > _MANY_FALSE else numbers
@@ -118,13 +144,14 @@ TABLES: dict[str, tuple[Callable[[int], Iterator[str]], int]] = {
     "grid": (grid, 1000),
     "edge": (edge, 500),
     "power": (power, 400),
+    "latency": (slow, 300),
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(TABLES)}; all when left out")
-    parser.add_argument("--runs", type=int, help="rollouts a cell; 1000, 500 and 400 when left out")
+    parser.add_argument("--runs", type=int, help="rollouts a cell; 1000, 500, 400 and 300 when left out")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="put the tables between the markers of this page")
     arguments = parser.parse_args()
     for name in arguments.tables or TABLES:
@@ -136,10 +163,12 @@ def main() -> None:
 
 
 def _write(page: Path, name: str, text: str) -> None:
-    begin, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
-    before, _, rest = page.read_text().partition(begin)
-    _, _, after = rest.partition(end)
-    page.write_text(f"{before}{begin}{text}{end}{after}")
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    before, found, rest = page.read_text().partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise SystemExit(f"{page} has no place for {name}: it needs {begin} and {end}")
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
 if __name__ == "__main__":

@@ -91,10 +91,10 @@ def test_harm_goes_before_time_that_is_up(simulate: Simulate) -> None:
 
 def test_a_gate_without_rows_lets_nothing_pass_and_is_told(simulate: Simulate) -> None:
     policy = {**POLICY, "gates": [*POLICY["gates"], LATENCY]}
-    code, out, err = simulate.raw([*good(run="a"), *good(run="b")], policy)
+    code, out, err = simulate.raw([*good(run="a"), *good(run="b"), *bad(run="c")], policy)
     assert code == 0
-    assert [json.loads(line)["decision"] for line in out.splitlines()] == ["Hold", "Hold"]
-    assert err == "note: 2 runs have no rows of gate latency, so nothing could be promoted there.\n"
+    assert [json.loads(line)["decision"] for line in out.splitlines()] == ["Hold", "Hold", "Rollback"]
+    assert err == "note: 2 runs are on hold without any row of gate latency, which lets nothing pass.\n"
 
 
 def test_the_worst_of_two_gates_is_named(simulate: Simulate) -> None:
@@ -157,7 +157,7 @@ def test_a_histogram_that_did_not_change_is_promoted(simulate: Simulate) -> None
         ([row(60), row(30)], POLICY, "line 2, field t: rows of a run must be in order of time, but 30 comes after 60."),
         ([row(60), row(60, run="b"), row(60)], POLICY, "line 3, field gate: run a has gate errors twice at t = 60."),
         ([histogram(30, USUAL, bounds=[1, 2, 3])], ONLY_LATENCY, "field bounds: gate latency is judged at 0.25 s, and"),
-        ([{**histogram(30, USUAL), "gate": "errors"}], POLICY, "field stable: gate errors is not about time and needs"),
+        ([{**histogram(30, USUAL), "gate": "errors"}], POLICY, "field stable: gate errors counts errors and needs bad"),
         ([histogram(30, USUAL), row(60, gate="latency")], ONLY_LATENCY, "line 2, field stable: gate latency had other"),
         ([*bad(20), "{"], POLICY, "line 21: this is not a JSON object"),
         ([], POLICY, "trace.jsonl has no rows."),

@@ -29,10 +29,10 @@ def test_pods_that_do_not_differ_give_one() -> None:
         (history({"a": Counts(1000, 10)}), "the history has fewer than two stable pods to compare"),
         (history(ALIKE, times=LEAST_INTERVALS - 1), "the history has 15 intervals, and 16 are needed"),
         (
-            history(*[{"a": Counts(100), "b": Counts(100)}] * 15, {"a": Counts(100, 2), "b": Counts(100)}),
-            "the history has 4 bad requests, and 5 are needed",
+            history(*[{"a": Counts(100), "b": Counts(100)}] * 15, {"a": Counts(100, 1), "b": Counts(100)}, times=16),
+            "the history has 1 bad requests, and 2 are needed",
         ),
-        (history({"a": Counts(), "b": Counts()}), "the history has 0 bad requests, and 5 are needed"),
+        (history({"a": Counts(), "b": Counts()}), "the history has 0 bad requests, and 2 are needed"),
     ],
 )
 def test_too_little_history_gives_the_prior_and_says_why(
@@ -50,7 +50,14 @@ def test_one_block_by_hand() -> None:
     assert (block.intervals_per_block, block.informative) == (1, 1)
     assert block.observed == pytest.approx(8.0)
     assert block.expected == pytest.approx(1.96)
-    assert block.phi == pytest.approx((8 / 1.96 + 5 * 1.5) / 6)
+    assert block.phi == pytest.approx(8 / 1.96)
+
+
+def test_few_blocks_are_drawn_up_to_the_prior_and_not_down() -> None:
+    quiet, *_ = dispersion([{"a": Counts(100, 2), "b": Counts(100, 2)}] * 3).blocks
+    assert quiet.phi == pytest.approx((3 * 0 + 5 * 1.5) / (3 + 5))
+    loud, *_ = dispersion([{"a": Counts(100, 9), "b": Counts(100, 0)}] * 3).blocks
+    assert loud.phi == pytest.approx(2 * 4.5**2 / (2 * 4.5 * 0.955 * 0.5))
 
 
 def test_a_burst_weighs_as_much_as_it_has_requests() -> None:

@@ -195,8 +195,16 @@ def test_it_does_not_pass(given: Observation) -> None:
     assert planned.status.weight == given.status.weight
 
 
+def test_the_last_weight_is_not_left_by_time_alone() -> None:
+    """Evidence from lower weights is not enough: somebody has to have been served at this one."""
+    unserved = rolling(V2, StageName.CANARY, weight=50, seen=GOOD)
+
+    assert plan(unserved, NOW).status.weight == 50
+    assert plan(rolling(V2, StageName.CANARY, weight=50, seen=GOOD, both_served=True), NOW).status.weight == 100
+
+
 def test_before_all_of_the_traffic_all_of_the_pods_are_asked_for() -> None:
-    given = rolling(V2, StageName.CANARY, weight=50, replicas=2, seen=GOOD)
+    given = rolling(V2, StageName.CANARY, weight=50, replicas=2, seen=GOOD, both_served=True)
 
     planned = plan(given, NOW)
 

@@ -89,7 +89,7 @@ def test_more_pods_than_the_first_share_needs_get_no_traffic_until_they_are_gone
 
 
 def test_all_of_the_traffic_goes_by_the_selector_when_the_canary_has_passed() -> None:
-    planned = plan(rolling(V2, StageName.CANARY, weight=50, seen=GOOD), NOW)
+    planned = plan(rolling(V2, StageName.CANARY, weight=50, seen=GOOD, both_served=True), NOW)
 
     assert planned.actions == (ApplyEntry(selector=selector(id_of(V2)), port=8080),)
     assert (planned.status.stage, planned.status.weight) == ("Soak", 100)
@@ -98,7 +98,7 @@ def test_all_of_the_traffic_goes_by_the_selector_when_the_canary_has_passed() ->
 def test_the_canary_passes_only_when_the_candidate_has_as_many_pods_as_the_live_version() -> None:
     of = spec("2", route=False, replicas=9)
 
-    planned = plan(rolling(of, StageName.CANARY, weight=50, replicas=8, seen=GOOD), NOW)
+    planned = plan(rolling(of, StageName.CANARY, weight=50, replicas=8, seen=GOOD, both_served=True), NOW)
 
     assert planned.actions == (ApplyWorkload(revision=id_of(of), replicas=9),)
     assert planned.status.stage is StageName.CANARY

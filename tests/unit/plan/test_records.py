@@ -47,7 +47,7 @@ def stepping() -> Observation:
 JUDGED = {
     "shadow passed": (rolling(V2, StageName.SHADOW, seen=GOOD), Outcome.ADVANCE),
     "weight increased": (stepping(), Outcome.ADVANCE),
-    "canary passed": (rolling(V2, StageName.CANARY, weight=50, seen=GOOD), Outcome.ADVANCE),
+    "canary passed": (rolling(V2, StageName.CANARY, weight=50, seen=GOOD, both_served=True), Outcome.ADVANCE),
     "harm": (rolling(V2, StageName.CANARY, weight=25, seen=BAD), Outcome.ROLL_BACK),
     "crash loop": (
         rolling(V2, StageName.CANARY, weight=25, seen=FEW, pods=[pod(Trouble.CRASH_LOOP, of=V2)]),
@@ -113,7 +113,7 @@ def test_sentences_about_evidence_have_the_numbers_of_both_arms(case: str) -> No
 
 def test_a_promotion_without_judgement_refers_to_the_records_before_it() -> None:
     given = rolling(V2, StageName.SOAK, weight=100, since=600)
-    passed = plan(rolling(V2, StageName.CANARY, weight=50, seen=GOOD), NOW).revisions[id_of(V2)]
+    passed = plan(rolling(V2, StageName.CANARY, weight=50, seen=GOOD, both_served=True), NOW).revisions[id_of(V2)]
     view = replace(given.revisions[id_of(V2)], status=passed)
 
     decisions = plan(replace(given, revisions={**given.revisions, view.id: view}), NOW).revisions[id_of(V2)].decisions
@@ -147,7 +147,7 @@ def test_only_the_newest_records_are_kept() -> None:
         )
         for hour in range(20)
     )
-    given = rolling(V2, StageName.CANARY, weight=50, seen=GOOD)
+    given = rolling(V2, StageName.CANARY, weight=50, seen=GOOD, both_served=True)
     view = replace(given.revisions[id_of(V2)], status=ModelRevisionStatus(decisions=old))
 
     kept = plan(replace(given, revisions={**given.revisions, view.id: view}), NOW).revisions[id_of(V2)].decisions

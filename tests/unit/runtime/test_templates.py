@@ -7,7 +7,7 @@ import pytest
 from modelrollout.adapters.kubernetes import CLUSTER_GATE_TEMPLATES, GATE_TEMPLATES, MODEL_DEPLOYMENTS, Resource
 from modelrollout.api.gates import Gate, Signal, TemplateKind, TemplateRef
 from modelrollout.api.gatetemplate import GateTemplateSpec
-from modelrollout.runtime import handlers
+from modelrollout.runtime import handlers, resync
 from modelrollout.runtime.cache import Cache
 from modelrollout.runtime.queue import Key, WorkQueue
 from tests.builders import ERRORS, spec
@@ -94,3 +94,32 @@ async def test_one_that_cannot_be_read_says_why(cache: Cache) -> None:
 
 async def test_an_event_that_is_no_object_wakes_nobody(cache: Cache) -> None:
     assert await woken(cache, GATE_TEMPLATES, {"metadata": {}}) == set()
+
+
+class _Lists:
+    """An API server that has these templates; it is asked for nothing else."""
+
+    def __init__(self, *bodies: dict[str, Any]) -> None:
+        self.bodies = bodies
+        self.asked: list[str] = []
+
+    async def list(
+        self, resource: Resource, *, namespace: str | None, label_selector: str = ""
+    ) -> list[dict[str, Any]]:
+        self.asked.append(resource.plural)
+        return [body for body in self.bodies if ("namespace" in body["metadata"]) is resource.namespaced]
+
+
+async def test_what_was_deleted_while_nobody_listened_is_forgotten() -> None:
+    cache, queue = Cache(), WorkQueue(ManualClock())
+    slow, errors = template("slow"), template("errors", namespace=None)
+    handlers.take_in(GATE_TEMPLATES, {"type": None, "object": slow}, cache=cache, queue=queue)
+    handlers.take_in(CLUSTER_GATE_TEMPLATES, {"type": None, "object": errors}, cache=cache, queue=queue)
+    kept = _Lists(slow, errors)
+    await resync.once(kept, cache, queue, namespace=None)  # type: ignore[arg-type]
+    assert kept.asked == ["gatetemplates", "clustergatetemplates"]
+    assert isinstance(cache.templates.find("payments", SLOW), GateTemplateSpec)
+    await resync.once(_Lists(errors), cache, queue, namespace=None)  # type: ignore[arg-type]
+    assert isinstance(cache.templates.find("payments", SLOW), str)
+    assert isinstance(cache.templates.find("payments", ERRORS_EVERYWHERE), GateTemplateSpec)
+    await queue.close()

@@ -1,0 +1,51 @@
+"""Flags first, then the environment that a manifest sets, then defaults."""
+
+import os
+
+import pytest
+
+from modelrollout.runtime.settings import Settings, parse
+
+
+def test_with_nothing_said_it_watches_all_namespaces() -> None:
+    assert parse([], environ={"POD_NAME": "operator-0"}) == Settings(
+        prometheus_url="http://prometheus.monitoring:9090",
+        namespace=None,
+        lease_namespace="modelrollout",
+        lease_name="modelrollout",
+        identity="operator-0",
+        port=8080,
+        workers=8,
+        verbose=False,
+    )
+
+
+def test_the_environment_is_the_default_of_the_flags() -> None:
+    settings = parse([], environ={"PROMETHEUS_URL": "http://p:1", "POD_NAMESPACE": "ml", "POD_NAME": "operator-1"})
+    assert (settings.prometheus_url, settings.lease_namespace, settings.identity) == ("http://p:1", "ml", "operator-1")
+
+
+def test_a_flag_wins_over_the_environment() -> None:
+    given = ["--prometheus", "http://q:2", "--lease-namespace", "own", "--identity", "me"]
+    settings = parse(given, environ={"PROMETHEUS_URL": "http://p:1", "POD_NAMESPACE": "ml", "POD_NAME": "operator-1"})
+    assert (settings.prometheus_url, settings.lease_namespace, settings.identity) == ("http://q:2", "own", "me")
+
+
+def test_outside_a_cluster_two_processes_of_one_machine_have_two_identities() -> None:
+    assert parse([], environ={}).identity == f"{os.uname().nodename}-{os.getpid()}"
+    assert parse([], environ={"POD_NAME": ""}).identity.endswith(str(os.getpid())), "an empty name is none"
+
+
+def test_all_flags() -> None:
+    given = ["--namespace", "payments", "--lease-name", "shard-1", "--port", "0", "--workers", "2", "--verbose"]
+    settings = parse(given, environ={})
+    assert (settings.namespace, settings.lease_name) == ("payments", "shard-1")
+    assert (settings.port, settings.workers, settings.verbose) == (0, 2, True)
+
+
+@pytest.mark.parametrize("given", [["--port", "http"], ["--workers", "many"], ["--namespaces", "a"], ["payments"]])
+def test_what_cannot_be_meant_ends_with_a_usage_line(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(given, environ={})
+    assert ended.value.code == 2
+    assert "usage: modelrollout" in capsys.readouterr().err
