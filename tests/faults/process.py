@@ -12,6 +12,7 @@ from modelrollout.adapters.kubernetes import KubernetesApi
 from modelrollout.adapters.prometheus import MetricsSource
 from modelrollout.runtime import first_list, handlers
 from modelrollout.runtime.cache import WATCHED, Cache
+from modelrollout.runtime.history import Histories
 from modelrollout.runtime.hub import MetricsHub
 from modelrollout.runtime.ledger import Ledger
 from modelrollout.runtime.queue import WorkQueue
@@ -47,7 +48,13 @@ class Process:
         self.queue, self.cache, ledger = WorkQueue(clock, dice=random.Random(7)), Cache(), Ledger()
         self.hub = MetricsHub(source, clock, self.queue.add)
         self.reconciler = Reconciler(
-            api=api, cache=self.cache, ledger=ledger, hub=self.hub, clock=clock, telemetry=self.telemetry
+            api=api,
+            cache=self.cache,
+            ledger=ledger,
+            hub=self.hub,
+            histories=Histories(source),
+            clock=clock,
+            telemetry=self.telemetry,
         )
         self._workers = Workers(queue=self.queue, reconciler=self.reconciler, clock=clock, telemetry=self.telemetry)
         self._tasks: list[asyncio.Task[None]] = []

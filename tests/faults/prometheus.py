@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from modelrollout.adapters.prometheus import Series
+from modelrollout.adapters.prometheus import History, Series
 from tests.faults.traffic import BUCKETS, Traffic
 
 _MATCHER = re.compile(r'(namespace|pod)=~"((?:[^"\\]|\\.)*)"')
@@ -38,3 +38,7 @@ class MemoryPrometheus:
     async def instant(self, query: str, at: datetime) -> tuple[Series, ...]:
         self.asked.append((query, at))
         return answer(query, at, self.traffic)
+
+    async def range(self, query: str, *, begin: datetime, end: datetime, step_seconds: int) -> tuple[History, ...]:
+        """Nothing is known of the time before a test."""
+        return ()

@@ -10,7 +10,7 @@ from datetime import datetime
 
 import pytest
 
-from modelrollout.adapters.prometheus import PrometheusSource, Series
+from modelrollout.adapters.prometheus import History, PrometheusSource, Series
 from tests.builders import id_of
 from tests.clock import settle
 from tests.faults import web_prometheus
@@ -42,6 +42,13 @@ class Counted:
         self.under_way += 1
         try:
             return await self._source.instant(query, at)
+        finally:
+            self.under_way -= 1
+
+    async def range(self, query: str, *, begin: datetime, end: datetime, step_seconds: int) -> tuple[History, ...]:
+        self.under_way += 1
+        try:
+            return await self._source.range(query, begin=begin, end=end, step_seconds=step_seconds)
         finally:
             self.under_way -= 1
 

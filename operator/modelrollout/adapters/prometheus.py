@@ -65,6 +65,10 @@ class MetricsSource(Protocol):
         """The vector that `query` gives at `at`. Raises PrometheusUnavailable."""
         ...
 
+    async def range(self, query: str, *, begin: datetime, end: datetime, step_seconds: int) -> tuple[History, ...]:
+        """What `query` gives at every step from `begin` to `end`. Raises PrometheusUnavailable."""
+        ...
+
 
 class CircuitBreaker:
     """Open after some failures in a row; then one call in each cool-down finds out whether things are well again."""

@@ -128,6 +128,10 @@ class StoredGate(ApiType):
 
     name: Annotated[ShortText, Field(description="Name of the gate.")]
     state: Annotated[Preserved, Field(description="Sums over all intervals so far.")]
+    dispersion: Annotated[
+        ShortText | None,
+        Field(description="What its phi rests on: how much the live version's pods differed before the rollout."),
+    ] = None
     spent: Annotated[
         float | None,
         Field(description="Requests that went wrong beyond the tolerance, where the rollout has an errorBudget."),

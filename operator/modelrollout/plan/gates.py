@@ -74,18 +74,23 @@ def gathered(
     whether the candidate's requests are those of users, so that what it spoils counts against the budget.
     """
     policy = policy_digest(rollout)
+    dispersions = reading.dispersions
+    told: Mapping[str, str] = {name: str(dispersion) for name, dispersion in dispersions.items()}
     known: Mapping[str, Evidence] = {}
     intervals: Mapping[str, Observed] = {}
     spent: Mapping[str, float] = evidence.spent if evidence is not None and evidence.revision == revision else {}
     if evidence is not None and evidence.revision == revision and evidence.policy == policy:
-        known, intervals = evidence.gates, reading.intervals
+        known, intervals, told = evidence.gates, reading.intervals, evidence.dispersions
         if split_changed_at is not None and evidence.evaluated_at < split_changed_at:
             known = {name: forget_pending(gate) for name, gate in known.items()}
     gates: dict[str, Evidence] = {}
     for gate in rollout.gates:
         wanted = policy_of(gate)
         before = known.get(gate.name) or begin(
-            wanted, planned_seconds=seconds(rollout.max_duration), interval_seconds=seconds(rollout.interval)
+            wanted,
+            planned_seconds=seconds(rollout.max_duration),
+            interval_seconds=seconds(rollout.interval),
+            phi=dispersions[gate.name].phi if gate.name in dispersions else 1.0,
         )
         observed = intervals.get(gate.name)
         gates[gate.name] = before if observed is None else observe(before, wanted, observed)
@@ -97,6 +102,7 @@ def gathered(
         evaluated_at=reading.at,
         gates=gates,
         templates=dict(templates or {}),
+        dispersions=told,
         spent=spent,
     )
 
@@ -123,7 +129,12 @@ def stored(evidence: CandidateEvidence) -> StoredEvidence:
         policy=evidence.policy,
         evaluated_at=evidence.evaluated_at,
         gates=tuple(
-            StoredGate(name=name, state=gate.to_dict(), spent=_rounded(evidence.spent.get(name)))
+            StoredGate(
+                name=name,
+                state=gate.to_dict(),
+                dispersion=evidence.dispersions.get(name),
+                spent=_rounded(evidence.spent.get(name)),
+            )
             for name, gate in evidence.gates.items()
         ),
         templates=tuple(
@@ -152,6 +163,7 @@ def restored(stored: StoredEvidence, *, revision: str) -> CandidateEvidence:
         evaluated_at=stored.evaluated_at,
         gates={gate.name: read(gate.state) for gate in stored.gates},
         templates=templates,
+        dispersions={gate.name: gate.dispersion for gate in stored.gates if gate.dispersion is not None},
         spent={gate.name: gate.spent for gate in stored.gates if gate.spent is not None},
     )
 
@@ -170,5 +182,6 @@ def tried_again(stored_evidence: StoredEvidence | None, *, rollout: Rollout, at:
         evaluated_at=at,
         gates={name: retry(gate) for name, gate in evidence.gates.items()},
         templates=evidence.templates,
+        dispersions=evidence.dispersions,
     )
     return stored(again)

@@ -10,6 +10,7 @@ from modelrollout.api.gatetemplate import GateTemplateSpec
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from modelrollout.api.modelrevision import ModelRevisionSpec, ModelRevisionStatus
 from modelrollout.evidence import Evidence, Observed
+from modelrollout.evidence.dispersion import Dispersion
 
 
 class Trouble(StrEnum):
@@ -90,10 +91,11 @@ class CandidateEvidence:
     """What is known of the candidate, as far as the counters of `evaluated_at`.
 
     `policy` is the digest of the gates and error rates that it was gathered under; `templates` are the gate templates
-    as they were when it began. `spent` is what each gate that counts requests has cost users beyond its tolerance. The
-    traffic of the newest reading (requests per second of users and of the candidate, and whether both arms had a part
-    in it) stays with it until the next one, so that a plan between two readings decides as the one before it did. It is
-    not written: after a restart it is unknown until then.
+    as they were when it began, `dispersions` what its phi rests on, gate by gate, in a sentence. `spent` is what each
+    gate that counts requests has cost users beyond its tolerance. The traffic of the newest reading (requests per
+    second of users and of the candidate, and whether both arms had a part in it) stays with it until the next one, so
+    that a plan between two readings decides as the one before it did. It is not written: after a restart it is unknown
+    until then.
     """
 
     revision: str
@@ -101,6 +103,7 @@ class CandidateEvidence:
     evaluated_at: datetime
     gates: Mapping[str, Evidence]
     templates: Mapping[TemplateRef, GateTemplateSpec] = field(default_factory=dict)
+    dispersions: Mapping[str, str] = field(default_factory=dict)
     spent: Mapping[str, float] = field(default_factory=dict)
     requests_per_second: float = 0.0
     candidate_per_second: float = 0.0
@@ -112,12 +115,14 @@ class CandidateEvidence:
 class Reading:
     """What both arms served since the evidence's `evaluated_at` (nothing, where there is no evidence yet).
 
-    `missing` says, gate by gate, why there was nothing to read.
+    `missing` says, gate by gate, why there was nothing to read. `dispersions` come with the first reading of a
+    comparison: how much the live version's pods differ from each other, for the gates that count their requests.
     """
 
     at: datetime
     intervals: Mapping[str, Observed] = field(default_factory=dict)
     missing: Mapping[str, str] = field(default_factory=dict)
+    dispersions: Mapping[str, Dispersion] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

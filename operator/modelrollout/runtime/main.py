@@ -19,6 +19,7 @@ from modelrollout.adapters.prometheus import PrometheusSource
 from modelrollout.runtime import first_list, handlers, resync
 from modelrollout.runtime.cache import Cache
 from modelrollout.runtime.health import HealthServer
+from modelrollout.runtime.history import Histories
 from modelrollout.runtime.hub import MetricsHub
 from modelrollout.runtime.leader import LeaderElector
 from modelrollout.runtime.ledger import Ledger
@@ -62,7 +63,15 @@ async def run(settings: Settings) -> int:
         stack.push_async_callback(source.close)
         queue, cache, ledger = WorkQueue(clock), Cache(), Ledger()
         hub = MetricsHub(source, clock, queue.add, on_query=telemetry.prometheus_query)
-        reconciler = Reconciler(api=api, cache=cache, ledger=ledger, hub=hub, clock=clock, telemetry=telemetry)
+        reconciler = Reconciler(
+            api=api,
+            cache=cache,
+            ledger=ledger,
+            hub=hub,
+            histories=Histories(source, on_query=telemetry.prometheus_query),
+            clock=clock,
+            telemetry=telemetry,
+        )
         workers = Workers(queue=queue, reconciler=reconciler, clock=clock, telemetry=telemetry)
         telemetry.watch_queue(lambda: queue.depth)
         stack.push_async_callback(queue.close)

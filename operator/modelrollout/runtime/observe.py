@@ -1,18 +1,19 @@
 """Observe: everything that one decision may look at, taken at one moment from the cache, the ledger and the hub.
 
-The one thing that is fetched is the past: after a restart, the counters at the time that the written evidence includes.
+What is fetched is the past alone: after a restart, the counters at the time that the written evidence includes, and at
+the beginning of a comparison, how much the live version's pods differed from each other.
 """
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from modelrollout.api.gates import TemplateRef
 from modelrollout.api.gatetemplate import GateTemplateSpec
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, StageName
 from modelrollout.api.revision import child_name
 from modelrollout.evidence import EvidenceError
-from modelrollout.plan.gates import restored
+from modelrollout.plan.gates import policy_digest, restored
 from modelrollout.plan.observation import (
     CandidateEvidence,
     Observation,
@@ -22,6 +23,7 @@ from modelrollout.plan.observation import (
 )
 from modelrollout.plan.templates import Resolved, resolve
 from modelrollout.runtime.cache import Cache, Family
+from modelrollout.runtime.history import Histories
 from modelrollout.runtime.hub import MetricsHub, Tick
 from modelrollout.runtime.ledger import Counters, Entry, Ledger
 from modelrollout.runtime.projections import Deployment
@@ -40,10 +42,11 @@ class Seen:
 
 
 class Observer:
-    def __init__(self, *, cache: Cache, ledger: Ledger, hub: MetricsHub) -> None:
+    def __init__(self, *, cache: Cache, ledger: Ledger, hub: MetricsHub, histories: Histories) -> None:
         self._cache = cache
         self._ledger = ledger
         self._hub = hub
+        self._histories = histories
 
     async def observe(self, key: Key, deployment: Deployment, spec: ModelDeploymentSpec) -> Seen:
         family = self._cache.family(key)
@@ -107,6 +110,8 @@ class Observer:
             return _Read(evidence=entry.evidence if entry else None, reading=Unreadable(tick.unavailable))
         look = self._look(key, tick, spec, Arms.of(*key, candidate=view.id, stable=stable))
         newest, baseline = reading(look, previous=entry.counters if entry else {})
+        if entry is None or entry.evidence is None or entry.evidence.policy != policy_digest(spec.rollout):
+            newest = replace(newest, dispersions=await self._histories.dispersions(look))
         return _Read(evidence=entry.evidence if entry else None, reading=newest, counters=baseline)
 
     def _look(self, key: Key, tick: Tick, spec: ModelDeploymentSpec, arms: Arms) -> Look:

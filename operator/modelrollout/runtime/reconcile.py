@@ -31,6 +31,7 @@ from modelrollout.plan.observation import Observation, Reading
 from modelrollout.plan.plan import Notice
 from modelrollout.runtime.act import Actor
 from modelrollout.runtime.cache import Cache
+from modelrollout.runtime.history import Histories
 from modelrollout.runtime.hub import MetricsHub
 from modelrollout.runtime.ledger import Entry, Ledger
 from modelrollout.runtime.observe import Observer, Seen
@@ -51,6 +52,7 @@ class Reconciler:
         cache: Cache,
         ledger: Ledger,
         hub: MetricsHub,
+        histories: Histories,
         clock: Clock,
         telemetry: Telemetry,
     ) -> None:
@@ -60,7 +62,7 @@ class Reconciler:
         self._hub = hub
         self._clock = clock
         self._telemetry = telemetry
-        self._observer = Observer(cache=cache, ledger=ledger, hub=hub)
+        self._observer = Observer(cache=cache, ledger=ledger, hub=hub, histories=histories)
         self._actor = Actor(api=api, cache=cache)
 
     async def reconcile(self, key: Key) -> float | None:

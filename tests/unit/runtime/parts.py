@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from modelrollout.adapters.kubernetes import DEPLOYMENTS, MODEL_DEPLOYMENTS, MODEL_REVISIONS, JsonObject
-from modelrollout.adapters.prometheus import PrometheusUnavailable, Series
+from modelrollout.adapters.prometheus import History, PrometheusUnavailable, Series
 from modelrollout.api.group import FIELD_MANAGER
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
 from modelrollout.api.modelrevision import ModelRevisionStatus
@@ -12,6 +12,7 @@ from modelrollout.api.revision import child_name
 from modelrollout.children import Owner, entry_manifest, revision_manifest, service_manifest, workload_manifest
 from modelrollout.plan.observation import Observation
 from modelrollout.runtime.cache import WATCHED, Cache
+from modelrollout.runtime.history import Histories
 from modelrollout.runtime.hub import MetricsHub
 from modelrollout.runtime.ledger import Ledger
 from modelrollout.runtime.queue import Key, WorkQueue
@@ -33,6 +34,14 @@ class Script:
     counters: dict[str, tuple[float, float]] = field(default_factory=dict)
     down: str | None = None
     asked: list[datetime] = field(default_factory=list)
+    history: tuple[History, ...] = ()
+    ranges: list[tuple[datetime, datetime]] = field(default_factory=list)
+
+    async def range(self, query: str, *, begin: datetime, end: datetime, step_seconds: int) -> tuple[History, ...]:
+        self.ranges.append((begin, end))
+        if self.down is not None:
+            raise PrometheusUnavailable(self.down)
+        return self.history
 
     async def instant(self, query: str, at: datetime) -> tuple[Series, ...]:
         self.asked.append(at)
@@ -61,6 +70,7 @@ class Parts:
             cache=self.cache,
             ledger=self.ledger,
             hub=self.hub,
+            histories=Histories(self.prometheus),
             clock=self.clock,
             telemetry=self.telemetry,
         )

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from modelrollout.adapters.families import Family
-from modelrollout.adapters.prometheus import PrometheusUnavailable, Series
+from modelrollout.adapters.prometheus import History, PrometheusUnavailable, Series
 from modelrollout.adapters.queries import PodSelector, family, query
 from modelrollout.api.gates import Signal
 from modelrollout.api.serving import Server
@@ -47,6 +47,9 @@ class Script:
         if isinstance(answer, PrometheusUnavailable):
             raise answer
         return tuple(answer)
+
+    async def range(self, query: str, *, begin: datetime, end: datetime, step_seconds: int) -> tuple[History, ...]:
+        raise AssertionError("the hub asks about single moments")
 
     @property
     def times(self) -> list[float]:
