@@ -18,6 +18,7 @@ from modelrollout.runtime.ledger import Ledger
 from modelrollout.runtime.queue import WorkQueue
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.telemetry import Telemetry
+from modelrollout.runtime.templates import WATCHED_TEMPLATES
 from modelrollout.runtime.workers import Workers
 from tests.faults.controllers import cancelled
 from tests.faults.store import Change, Store
@@ -72,7 +73,7 @@ class Process:
         await self.queue.close()
 
     def _changed(self, change: Change) -> None:
-        if change.resource in WATCHED:
+        if change.resource in (*WATCHED, *WATCHED_TEMPLATES):
             for delay, one in self._deliver(change):
                 arriving = asyncio.get_running_loop().create_task(self._arrive(delay, one))
                 self._on_their_way.add(arriving)

@@ -53,8 +53,8 @@ def log_evidence(*, constants: Sequence[float], slopes: Sequence[float], excess:
 def upper_bound(*, constants: Sequence[float], slopes: Sequence[float], false_promotion: float) -> float:
     """The smallest excess in [0, 1] that is refuted; 1 if none is.
 
-    ln E is convex in excess, so Newton's steps downwards from what is refuted never pass the root: where they stop is a
-    bound. They start where the best single bet refutes alone, with its share of the stake, which is near the root.
+    ln E is convex in excess, so Newton's steps downwards from what is refuted never pass the root: wherever they stop
+    is a bound. They start where the best single bet refutes alone, with its share of the stake, which is near the root.
     """
     line = math.log(1 / false_promotion)
     if log_evidence(constants=constants, slopes=slopes, excess=0.0) >= line:

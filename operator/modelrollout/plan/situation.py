@@ -164,6 +164,8 @@ def assess(observation: Observation, *, candidate: RevisionView, stable: Revisio
     evidence = before
     unread = None
     match observation.reading:
+        case Reading() if observation.unresolved is not None:
+            unread = observation.unresolved  # under half of a policy nothing is gathered
         case Reading() as reading:
             evidence = gathered(
                 rollout=rollout,
