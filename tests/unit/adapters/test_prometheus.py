@@ -157,11 +157,10 @@ async def test_the_caller_waits_no_longer_than_the_outer_bound(server: FakeProme
     ) as source:
         answers = await asyncio.gather(*(source.instant("x", AT) for _ in range(3)), return_exceptions=True)
         release.set()
-    assert [str(answer) for answer in answers] == [
-        "no answer within 0.2 s",
-        "no answer within 0.3 s",
-        "no answer within 0.3 s",
-    ]
+    first, *queued = [str(answer) for answer in answers]
+    # The one that had the thread is ended by its own time-out, or, if the thread was slow to start, like the others.
+    assert first in ("no answer within 0.2 s", "no answer within 0.3 s")
+    assert queued == ["no answer within 0.3 s", "no answer within 0.3 s"]
 
 
 async def test_queries_run_side_by_side_and_threads_end(server: FakePrometheus, clock: ManualClock) -> None:
