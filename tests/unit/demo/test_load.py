@@ -84,7 +84,7 @@ async def test_counts_every_outcome_by_what_the_user_saw() -> None:
         return good("v2" if value == 5 else "v1")
 
     async with serving(handler) as url:
-        counts = await finished(Load(settings(url, timeout=0.3), ROWS))
+        counts = await finished(Load(settings(url, timeout=3), ROWS))
 
     assert counts.sent == 100
     assert counts.failed_by_status == {422: 10, 500: 10, 503: 10}
