@@ -151,13 +151,13 @@ def route(
     weight: int = 0,
     mirror: bool = False,
 ) -> RouteView:
-    """The route as it is when the candidate has this share."""
+    """The route as it is when the candidate has this share; it is named as soon as it has a Service."""
 
     def backend(of: ModelDeploymentSpec, weight: int = 0) -> Backend:
         return Backend(service=child_name(NAME, id_of(of)), port=of.serving.port, weight=weight)
 
     backends = [backend(stable, 100 - weight)]
-    if candidate is not None and weight > 0:
+    if candidate is not None:
         backends.append(backend(candidate, weight))
     return RouteView(
         backends=tuple(backends),

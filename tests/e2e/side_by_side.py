@@ -15,6 +15,7 @@ import pytest
 
 from tests.e2e.case import Case, World
 from tests.e2e.then import Then
+from tests.e2e.waiting import no_faults
 
 AT_ONCE = 3
 """Two cores start the pods of so many rollouts at once without being late for anybody's requests."""
@@ -64,6 +65,7 @@ def perform(item: pytest.Function, case: Case) -> None:
             then = Then(case)
             then.the_object_is_as_applied(name=name)
             then.kstatus_was_right(name)
+        no_faults(case.namespace)
     finally:
         lines: list[Any] = [f"{item.name}: {time.monotonic() - began:.0f} s", *(f"    {note}" for note in case.notes)]
         told.extend(lines)

@@ -119,11 +119,12 @@ class Then:
         kubectl("delete", "namespace", self._case.namespace, "--wait=true", "--timeout=120s", timeout=130)
 
     def weight_is_zero(self, version: str) -> None:
-        """In the HTTPRoute itself: no backend and no mirror of this version."""
-        route = self._case.fetch("httproute", NAME)
-        rules = str(route["spec"]["rules"])
-        for states in self._case.revisions(version):
-            self._check(states[0].found["metadata"]["name"] not in rules, f"the route still names {version}: {rules}")
+        """In the HTTPRoute itself: no mirror, and where it is named at all, then with weight 0 until its pods go."""
+        names = [states[0].found["metadata"]["name"] for states in self._case.revisions(version)]
+        (rule,) = self._case.fetch("httproute", NAME)["spec"]["rules"]
+        weights = {backend["name"]: backend["weight"] for backend in rule["backendRefs"]}
+        self._check(not rule.get("filters"), f"there is a mirror: {rule}")
+        self._check(not any(weights.get(name) for name in names), f"{version} has a weight: {rule}")
 
     # What is on record
 
@@ -240,6 +241,8 @@ def rightly(state: State) -> tuple[str, ...]:
         return ("Failed",)
     if status.get("candidate") or status.get("stage") != "Live":
         return ("InProgress", "Failed") if condition(found, "Stalled")["status"] == "True" else ("InProgress",)
+    if status["stableVersion"] != found["spec"]["model"]["version"]:
+        return ("InProgress", "Failed")  # what was asked for cannot even be made
     return ("Current", "InProgress")
 
 

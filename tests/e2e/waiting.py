@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from demo.kubectl import KubectlError, kubectl
 
-PATIENCE_SECONDS = 150.0
+PATIENCE_SECONDS = 120.0
+FAULTS_EVERY_SECONDS = 15.0
 
 Found = TypeVar("Found")
 
@@ -23,13 +24,26 @@ def until(
 ) -> Found:
     """The first answer of `probe` that is neither None nor False."""
     deadline = time.monotonic() + seconds
+    look = time.monotonic() + FAULTS_EVERY_SECONDS
     while True:
         found = probe()
         if found is not None and found is not False:
             return found
+        if time.monotonic() > look:
+            no_faults(namespace)
+            look = time.monotonic() + FAULTS_EVERY_SECONDS
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds:g} s: {what}\n{picture(namespace)}")
         time.sleep(every)
+
+
+def no_faults(namespace: str) -> None:
+    """The operator has not failed by a fault of its own; there is nothing to wait for after one."""
+    log = operator_log(lines=2000).splitlines()
+    told = (at for at, line in enumerate(log) if f"{namespace}/" in line and "could not be reconciled" in line)
+    first = next(told, None)
+    if first is not None:
+        raise AssertionError("a fault of the operator:\n" + "\n".join(log[first : first + 40]))
 
 
 def picture(namespace: str) -> str:

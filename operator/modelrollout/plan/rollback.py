@@ -3,6 +3,7 @@
 from modelrollout.api.base import seconds
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import Outcome, RevisionState
+from modelrollout.api.revision import child_name
 from modelrollout.api.rollout import Inconclusive
 from modelrollout.evidence import Verdict
 from modelrollout.plan.plan import Decision, Standing
@@ -13,7 +14,7 @@ from modelrollout.plan.situation import Situation
 
 def roll_back(situation: Situation, *, reason: str, why: str) -> Decision:
     stage = situation.observation.status.stage or StageName.CANARY
-    weight = situation.observation.status.weight
+    weight = max(situation.observation.status.weight, _routed(situation))
     version = situation.candidate.spec.model.version
     message = f"version {version} was rolled back from {stage} at weight {weight} %: {why}"
     return Decision(
@@ -38,6 +39,14 @@ def roll_back(situation: Situation, *, reason: str, why: str) -> Decision:
         evidence=situation.evidence,
         judgement=situation.judgement,
     )
+
+
+def _routed(situation: Situation) -> int:
+    """The candidate's weight in the route: a write of the status that failed may have left it behind."""
+    route = situation.observation.route
+    service = child_name(situation.observation.name, situation.candidate.id)
+    backends = route.backends if route else ()
+    return next((backend.weight for backend in backends if backend.service == service), 0)
 
 
 def harmed(situation: Situation) -> Decision | None:

@@ -5,6 +5,7 @@ before the pods that carry it were seen ready. Then what has to be there, and la
 removed only some time after its traffic ended, in a later plan.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from modelrollout.api.group import LABEL_NAME, LABEL_REVISION
@@ -34,7 +35,7 @@ def shape(observation: Observation, decision: Decision, now: datetime) -> Plan:
     leaving, next_removal = _removals(observation, decision, now)
     wakes = [at for at in (decision.wake_at, next_removal) if at is not None]
     return Plan(
-        actions=(*_traffic(observation, decision), *_workloads(observation, decision), *leaving),
+        actions=(*_traffic(observation, decision, leaving), *_workloads(observation, decision), *leaving),
         status=deployment_status(
             observation,
             decision,
@@ -51,7 +52,7 @@ def shape(observation: Observation, decision: Decision, now: datetime) -> Plan:
     )
 
 
-def _traffic(observation: Observation, decision: Decision) -> list[Action]:
+def _traffic(observation: Observation, decision: Decision, leaving: Sequence[RemoveWorkload]) -> list[Action]:
     actions: list[Action] = []
     if decision.stable is None:
         return actions
@@ -59,7 +60,7 @@ def _traffic(observation: Observation, decision: Decision) -> list[Action]:
         if observation.route is not None:
             actions.append(RemoveRoute())
     else:
-        wanted = _route(observation, decision)
+        wanted = _route(observation, decision, leaving)
         if wanted != observation.route:
             actions.append(ApplyRoute(wanted))
     entry = _entry(observation, decision.stable, decision)
@@ -68,21 +69,28 @@ def _traffic(observation: Observation, decision: Decision) -> list[Action]:
     return actions
 
 
-def _route(observation: Observation, decision: Decision) -> RouteView:
+def _route(observation: Observation, decision: Decision, leaving: Sequence[RemoveWorkload]) -> RouteView:
+    """Whoever has a Service is named, with weight 0 before its first share and after its last one.
+
+    A gateway learns of a backend and of its weight by separate ways, in any order: requests for a backend that it does
+    not know yet, or not any more, are answered with 503.
+    """
     assert observation.spec.route is not None
     assert decision.stable is not None
     candidate = observation.revision(decision.candidate)
     carried = carried_weight(ready=candidate.ready, replicas=observation.spec.serving.replicas) if candidate else 0
-    weight = min(decision.weight, carried)
-    backends: tuple[Backend, ...] = (_backend(observation, decision.stable, weight=100 - weight),)
-    mirror = None
-    if candidate is not None and weight > 0:
-        backends = (*backends, _backend(observation, candidate.id, weight=weight))
-    if candidate is not None and decision.mirror and carried >= 100:
-        mirror = _backend(observation, candidate.id)
+    share = min(decision.weight, carried)
+    weights = {decision.stable: 100 - share}
+    if candidate is not None and share > 0:
+        weights[candidate.id] = share
+    gone = {action.revision for action in leaving}
+    for view in observation.revisions.values():
+        if view.service is not None and view.id not in gone:
+            weights.setdefault(view.id, 0)
+    mirrored = candidate is not None and decision.mirror and carried >= 100
     return RouteView(
-        backends=backends,
-        mirror=mirror,
+        backends=tuple(_backend(observation, id, weight=weight) for id, weight in weights.items()),
+        mirror=_backend(observation, candidate.id) if candidate is not None and mirrored else None,
         parents=tuple((ref.name, ref.namespace, ref.section_name) for ref in observation.spec.route.parent_refs),
         hostnames=observation.spec.route.hostnames,
     )
@@ -156,9 +164,11 @@ def _candidate_replicas(observation: Observation, decision: Decision) -> int:
     return min(replicas, max(needed, running))
 
 
-def _removals(observation: Observation, decision: Decision, now: datetime) -> tuple[list[Action], datetime | None]:
+def _removals(
+    observation: Observation, decision: Decision, now: datetime
+) -> tuple[list[RemoveWorkload], datetime | None]:
     """Revisions that have no part any more, and when the next of them may go."""
-    actions: list[Action] = []
+    actions: list[RemoveWorkload] = []
     waiting: list[datetime] = []
     for view in observation.revisions.values():
         if view.id in (decision.stable, decision.candidate) or (view.workload is None and view.service is None):

@@ -88,6 +88,7 @@ class Reconciler:
             await self._stall(deployment, reason=reason, message=error.message)
             raise
         changed |= await self._write(deployment, seen.observation, planned)
+        self._forget_what_is_decided(key, planned)
         show(self._telemetry, key, planned)
         for record in planned.records:
             self._telemetry.decided(outcome=record.outcome, reason=record.reason)
@@ -98,14 +99,11 @@ class Reconciler:
 
     def _remember(self, key: Key, seen: Seen, planned: Plan) -> None:
         observation = seen.observation
-        if planned.wants_readings:
-            arms = arms_of(observation, planned)
-            self._hub.subscribe(key, subscription(observation.namespace, observation.name, observation.spec, arms))
-        else:
-            self._hub.unsubscribe(key)
-        if planned.evidence is None or not planned.wants_readings:
-            self._ledger.drop(key)
-        elif seen.counters is not None and isinstance(observation.reading, Reading):
+        if not planned.wants_readings:
+            return
+        arms = arms_of(observation, planned)
+        self._hub.subscribe(key, subscription(observation.namespace, observation.name, observation.spec, arms))
+        if planned.evidence is not None and seen.counters is not None and isinstance(observation.reading, Reading):
             entry = Entry(
                 revision=planned.evidence.revision,
                 read_at=observation.reading.at,
@@ -114,6 +112,13 @@ class Reconciler:
                 missing=observation.reading.missing,
             )
             self._ledger.put(key, entry)
+
+    def _forget_what_is_decided(self, key: Key, planned: Plan) -> None:
+        """Only now that it is written: a decision whose writes fail is made again, from the same evidence."""
+        if not planned.wants_readings:
+            self._hub.unsubscribe(key)
+        if planned.evidence is None or not planned.wants_readings:
+            self._ledger.drop(key)
 
     def _forget(self, key: Key) -> None:
         self._hub.unsubscribe(key)

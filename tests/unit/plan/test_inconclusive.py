@@ -77,7 +77,7 @@ def test_a_paused_shadow_mirrors_only_while_all_pods_are_ready() -> None:
     planned = plan(replace(given, route=route(V1, of, mirror=True)), NOW)
 
     assert planned.status.conditions[5].status == "True"
-    assert planned.actions == (ApplyRoute(route(V1)),)
+    assert planned.actions == (ApplyRoute(route(V1, V2)),)
 
 
 def test_a_pause_says_what_it_was_waiting_for() -> None:
@@ -138,7 +138,7 @@ def test_harm_ends_a_pause() -> None:
 
     planned = plan(replace(given, reading=reading(BAD)), NOW + timedelta(seconds=5))
 
-    assert planned.actions[0] == ApplyRoute(route(V1))
+    assert planned.actions[0] == ApplyRoute(route(V1, V2))
     assert planned.status.rejected == id_of(V2)
 
 
@@ -172,7 +172,7 @@ def test_the_user_can_ask_for_a_rollback_when_time_is_up() -> None:
     planned = plan(overdue(Inconclusive.ROLLBACK), NOW)
 
     record = planned.revisions[id_of(V2)].decisions[-1]
-    assert planned.actions == (ApplyRoute(route(V1)),)
+    assert planned.actions == (ApplyRoute(route(V1, V2)),)
     assert (planned.status.rejected, record.reason, record.outcome) == (id_of(V2), "Inconclusive", Outcome.ROLL_BACK)
     assert record.gates[0].stable.requests == 60
 

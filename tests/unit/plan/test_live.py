@@ -81,7 +81,7 @@ def test_naming_the_live_version_again_reverts_the_rollout_with_the_traffic_firs
 
     planned = plan(replace(given, spec=V1, target=id_of(V1)), NOW)
 
-    assert planned.actions == (ApplyRoute(route(V1)),)
+    assert planned.actions == (ApplyRoute(route(V1, V2)),)
     assert (planned.status.stage, planned.status.candidate, planned.status.rejected) == ("Live", None, None)
     assert planned.status.conditions[0].status == "True"
     reverted = planned.revisions[id_of(V2)]
@@ -143,11 +143,14 @@ def test_a_candidate_loses_its_traffic_and_then_its_pods_when_the_live_revision_
 
     first = plan(given, NOW)
     candidate = replace(given.revisions[id_of(V2)], status=first.revisions[id_of(V2)])
-    after = replace(given, status=first.status, route=route(V1), revisions={id_of(V2): candidate})
+    after = replace(given, status=first.status, route=route(V1, V2), revisions={id_of(V2): candidate})
 
-    assert first.actions == (ApplyRoute(route(V1)),)
+    assert first.actions == (ApplyRoute(route(V1, V2)),)
     assert first.revisions[id_of(V2)].state is RevisionState.SUPERSEDED
-    assert plan(after, NOW + timedelta(seconds=10)).actions == (RemoveWorkload(revision=id_of(V2)),)
+    assert plan(after, NOW + timedelta(seconds=10)).actions == (
+        ApplyRoute(route(V1)),
+        RemoveWorkload(revision=id_of(V2)),
+    )
 
 
 def test_the_port_of_a_lost_live_revision_is_not_guessed_from_the_new_one() -> None:
@@ -175,14 +178,14 @@ def test_pods_that_nobody_speaks_of_are_drained_and_removed() -> None:
     found = plan(replace(given, revisions={**given.revisions, id_of(V3): left}), NOW)
     marked = replace(left, status=found.revisions[id_of(V3)])
     later = plan(
-        replace(given, status=found.status, revisions={**given.revisions, id_of(V3): marked}),
+        replace(given, status=found.status, route=route(V1, V3), revisions={**given.revisions, id_of(V3): marked}),
         NOW + timedelta(seconds=10),
     )
 
-    assert found.actions == ()
+    assert found.actions == (ApplyRoute(route(V1, V3)),)
     assert found.revisions[id_of(V3)].state is RevisionState.SUPERSEDED
     assert found.requeue_after == pytest.approx(10)
-    assert later.actions == (RemoveWorkload(revision=id_of(V3)),)
+    assert later.actions == (ApplyRoute(route(V1)), RemoveWorkload(revision=id_of(V3)))
     assert later.requeue_after is None
 
 

@@ -62,7 +62,7 @@ BACK = {
 def test_the_first_action_of_a_rollback_gives_all_of_the_traffic_back(given: Observation) -> None:
     planned = plan(given, NOW)
 
-    assert planned.actions[0] == ApplyRoute(route(V1))
+    assert planned.actions[0] == ApplyRoute(route(V1, V2))
 
 
 @pytest.mark.parametrize("given", BACK.values(), ids=BACK.keys())
@@ -234,7 +234,11 @@ def test_the_pods_of_a_rolled_back_version_go_after_they_were_drained() -> None:
     back = plan(given, NOW)
     candidate = replace(given.revisions[id_of(V2)], status=back.revisions[id_of(V2)])
     after = replace(
-        given, status=back.status, route=route(V1), revisions={**given.revisions, id_of(V2): candidate}, reading=None
+        given,
+        status=back.status,
+        route=route(V1, V2),
+        revisions={**given.revisions, id_of(V2): candidate},
+        reading=None,
     )
 
     draining = plan(after, NOW + timedelta(seconds=4))
@@ -242,8 +246,17 @@ def test_the_pods_of_a_rolled_back_version_go_after_they_were_drained() -> None:
 
     assert draining.actions == ()
     assert draining.requeue_after == pytest.approx(6)
-    assert drained.actions == (RemoveWorkload(revision=id_of(V2)),)
+    assert drained.actions == (ApplyRoute(route(V1)), RemoveWorkload(revision=id_of(V2)))
     assert drained.requeue_after is None
+
+
+def test_the_record_has_the_share_that_users_saw_where_the_status_is_behind_the_route() -> None:
+    given = with_harm(rolling(V2, StageName.CANARY, weight=0, seen=FEW))
+
+    planned = plan(replace(given, route=route(V1, V2, weight=10)), NOW)
+
+    assert planned.records[0].weight == 10
+    assert "at weight 10 %" in planned.records[0].message
 
 
 def test_good_evidence_rolls_nothing_back() -> None:

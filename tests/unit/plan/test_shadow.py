@@ -50,7 +50,7 @@ def test_the_mirror_goes_on_when_all_pods_of_the_candidate_are_ready() -> None:
 def test_there_is_no_mirror_to_fewer_pods_than_the_live_version_has(ready: int) -> None:
     planned = plan(replace(shadowing(ready=ready), route=route(V1, V2, mirror=True)), NOW)
 
-    assert planned.actions == (ApplyRoute(route(V1)),)
+    assert planned.actions == (ApplyRoute(route(V1, V2)),)
     assert planned.status.conditions[0].reason == "WaitingForPods"
     assert planned.status.conditions[0].message == f"{ready} of 3 pods of the candidate are ready"
 
@@ -175,7 +175,7 @@ def test_the_first_weight_is_sized_by_the_evidence_also_when_the_hold_ends_betwe
 def test_a_shadow_that_was_taken_out_of_the_policy_gives_no_weight_to_pods_that_are_not_there() -> None:
     of = spec("2", stages=(CANARY, SOAK))
 
-    planned = plan(replace(rolling(of, StageName.SHADOW, ready=0), route=route(V1)), NOW)
+    planned = plan(replace(rolling(of, StageName.SHADOW, ready=0), route=route(V1, of)), NOW)
 
     assert planned.actions == ()
     assert (planned.status.stage, planned.status.weight) == ("Canary", 0)

@@ -37,7 +37,7 @@ def test_the_new_version_is_live_when_the_soak_has_ended() -> None:
 def test_promotion_moves_services_and_removes_nothing_yet() -> None:
     planned = plan(rolling(V2, StageName.SOAK, weight=100, since=600), NOW)
 
-    assert planned.actions == (ApplyRoute(route(V2)), ApplyEntry(selector=selector(id_of(V2)), port=8080))
+    assert planned.actions == (ApplyRoute(route(V2, V1)), ApplyEntry(selector=selector(id_of(V2)), port=8080))
     assert planned.requeue_after == pytest.approx(10)
 
 
@@ -109,12 +109,15 @@ def test_the_old_pods_go_when_they_had_time_to_answer_their_last_requests() -> N
         soaked,
         status=promoted.status,
         revisions={id_of(V1): old, id_of(V2): new},
-        route=route(V2),
+        route=route(V2, V1),
         entry=replace(soaked.entry, selector=selector(id_of(V2))) if soaked.entry else None,
     )
 
     assert plan(done, NOW + timedelta(seconds=9)).actions == ()
-    assert plan(done, NOW + timedelta(seconds=10)).actions == (RemoveWorkload(revision=id_of(V1)),)
+    assert plan(done, NOW + timedelta(seconds=10)).actions == (
+        ApplyRoute(route(V2)),
+        RemoveWorkload(revision=id_of(V1)),
+    )
 
 
 def test_a_port_that_changes_with_the_version_changes_with_the_traffic() -> None:

@@ -103,12 +103,30 @@ def test_a_newer_version_takes_the_traffic_of_the_candidate_away_in_the_same_pla
 
     planned = plan(superseding, NOW)
 
-    assert planned.actions[0] == ApplyRoute(route(V1))
+    assert planned.actions[0] == ApplyRoute(route(V1, V2))
     assert planned.status.candidate == id_of(V3)
     assert (planned.status.stage, planned.status.weight) == ("Shadow", 0)
     assert planned.status.rollout_started_at == NOW
     assert planned.revisions[id_of(V2)].state is RevisionState.SUPERSEDED
     assert planned.revisions[id_of(V2)].traffic_ended_at == NOW
+
+
+def test_a_candidate_is_named_in_the_route_before_it_has_pods_and_a_share() -> None:
+    """A gateway that does not know a backend yet answers its first requests with 503."""
+    waiting = rolling(V2, StageName.CANARY, ready=0)
+
+    planned = plan(replace(waiting, route=route(V1)), NOW)
+
+    assert planned.actions[0] == ApplyRoute(route(V1, V2, weight=0))
+
+
+def test_a_candidate_whose_service_is_not_there_yet_is_not_named() -> None:
+    waiting = rolling(V2, StageName.CANARY, ready=0)
+    unborn = replace(waiting.revisions[id_of(V2)], service=None)
+
+    planned = plan(replace(waiting, route=route(V1), revisions={**waiting.revisions, id_of(V2): unborn}), NOW)
+
+    assert not [action for action in planned.actions if isinstance(action, ApplyRoute)]
 
 
 def test_a_newer_version_takes_the_mirror_away_from_the_candidate() -> None:
@@ -118,7 +136,7 @@ def test_a_newer_version_takes_the_mirror_away_from_the_candidate() -> None:
 
     assert given.route is not None
     assert given.route.mirror is not None
-    assert planned.actions[0] == ApplyRoute(route(V1))
+    assert planned.actions[0] == ApplyRoute(route(V1, V2))
 
 
 def test_a_candidate_that_had_no_pods_yet_is_superseded_too() -> None:
