@@ -306,7 +306,8 @@ def worst(evidence: ShapeEvidence) -> tuple[str, str] | None:
     """The edge with the most evidence of harm, and whether the candidate has more or fewer requests beyond it."""
     if not evidence.edges:
         return None
-    name, direction, _ = max(_stakes(evidence), key=lambda stakes: log_mean(stakes[2]))
+    # By the largest stake: it is within ln 7 of their mean, and this only names what is shown.
+    name, direction, _ = max(_stakes(evidence), key=lambda stakes: max(stakes[2]))
     return name, direction
 
 

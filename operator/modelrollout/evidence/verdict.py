@@ -107,7 +107,10 @@ def judge(gates: Mapping[str, Pair] | Iterable[Pair], *, rates: ErrorRates) -> J
         raise EvidenceError("Two gates have the same name.")
     harm_threshold = math.log(1 / rates.false_rollback)
     safety_threshold = math.log(1 / rates.false_promotion)
-    parts, before = _parts(pairs), _parts_before(pairs)
+    # Each is read once: a histogram has a sum for every edge, direction and bet.
+    harm = {policy.name: log_harm(evidence) for policy, evidence in pairs}
+    safety = {policy.name: log_safety(evidence, policy) for policy, evidence in pairs}
+    parts, before = _parts(pairs, harm), _parts_before(pairs)
     joint = log_sum(parts.values()) if parts else 0.0
     reached = joint >= harm_threshold
     harmed = reached and (before is None or joint > before)
@@ -118,15 +121,25 @@ def judge(gates: Mapping[str, Pair] | Iterable[Pair], *, rates: ErrorRates) -> J
     def verdict_of(policy: Policy, evidence: Evidence) -> Verdict:
         if policy.name in broken:
             return Verdict.Fail
-        harm = log_harm(evidence)
-        if harmed and harm is not None and (policy.name == culprit or harm >= harm_threshold):
+        own = harm[policy.name]
+        if harmed and own is not None and (policy.name == culprit or own >= harm_threshold):
             return Verdict.Fail
         if not seen(evidence):
             return Verdict.NoData
-        return Verdict.Pass if _safe(policy, evidence, safety_threshold) and not doubted else Verdict.Insufficient
+        earned = safety[policy.name]
+        safe = _within(policy, evidence) if earned is None else earned >= safety_threshold
+        return Verdict.Pass if safe and not doubted else Verdict.Insufficient
 
     verdicts = tuple(
-        _gate_verdict(policy, evidence, verdict_of(policy, evidence), rates=rates) for policy, evidence in pairs
+        _gate_verdict(
+            policy,
+            evidence,
+            verdict_of(policy, evidence),
+            log_harm=harm[policy.name] or 0.0,
+            log_safety=safety[policy.name] or 0.0,
+            rates=rates,
+        )
+        for policy, evidence in pairs
     )
     return Judgement(
         verdict=_together({gate.verdict for gate in verdicts}),
@@ -139,11 +152,11 @@ def judge(gates: Mapping[str, Pair] | Iterable[Pair], *, rates: ErrorRates) -> J
     )
 
 
-def _parts(pairs: list[Pair]) -> dict[str, float]:
+def _parts(pairs: list[Pair], harm: Mapping[str, float | None]) -> dict[str, float]:
     """ln of each betting gate's part in the weighted mean."""
-    bets = [(policy, harm) for policy, evidence in pairs if (harm := log_harm(evidence)) is not None]
+    bets = [(policy, own) for policy, _ in pairs if (own := harm[policy.name]) is not None]
     whole = math.fsum(_weight(policy) for policy, _ in bets)
-    return {policy.name: math.log(_weight(policy) / whole) + harm for policy, harm in bets}
+    return {policy.name: math.log(_weight(policy) / whole) + own for policy, own in bets}
 
 
 def _parts_before(pairs: list[Pair]) -> float | None:
@@ -163,14 +176,13 @@ def _breaks(policy: Policy, evidence: Evidence) -> bool:
     return isinstance(policy, LimitPolicy) and isinstance(evidence, LimitEvidence) and breached(evidence, policy)
 
 
-def _safe(policy: Policy, evidence: Evidence, threshold: float) -> bool:
-    if isinstance(policy, LimitPolicy) and isinstance(evidence, LimitEvidence):
-        return within(evidence, policy)
-    earned = log_safety(evidence, policy)
-    return earned is not None and earned >= threshold
+def _within(policy: Policy, evidence: Evidence) -> bool:
+    return isinstance(policy, LimitPolicy) and isinstance(evidence, LimitEvidence) and within(evidence, policy)
 
 
-def _gate_verdict(policy: Policy, evidence: Evidence, verdict: Verdict, *, rates: ErrorRates) -> GateVerdict:
+def _gate_verdict(
+    policy: Policy, evidence: Evidence, verdict: Verdict, *, log_harm: float, log_safety: float, rates: ErrorRates
+) -> GateVerdict:
     candidate, stable, intervals = Counts(), Counts(), 0
     values: tuple[float, ...] = ()
     edge = None
@@ -194,8 +206,8 @@ def _gate_verdict(policy: Policy, evidence: Evidence, verdict: Verdict, *, rates
     return GateVerdict(
         gate=policy.name,
         verdict=verdict,
-        log_harm=log_harm(evidence) or 0.0,
-        log_safety=log_safety(evidence, policy) or 0.0,
+        log_harm=log_harm,
+        log_safety=log_safety,
         upper_bound=upper_bound(evidence, false_promotion=rates.false_promotion),
         candidate=candidate,
         stable=stable,
