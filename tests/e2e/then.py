@@ -78,13 +78,15 @@ class Then:
         self._check(not seen.by_version.get(version), f"users got answers of {version}: {seen.by_version}")
 
     def users_get_only(self, version: str) -> None:
-        """From now on."""
-        time.sleep(1.0)
-        before = self._case.seen()
-        time.sleep(3.0)
-        now = self._case.seen() - before
-        others = {name: count for name, count in now.by_version.items() if name != version and count}
-        self._check(now.ok > 0 and not others, f"users get answers of {now.by_version}, not of {version} alone")
+        """Two seconds of answers are of this version; those before may still be of another that was on its way out."""
+
+        def alone() -> bool:
+            before = self._case.seen()
+            time.sleep(2.0)
+            now = self._case.seen() - before
+            return {name for name, count in now.by_version.items() if count} == {version}
+
+        self._until(f"users get answers of {version} alone", alone)
 
     # What is left
 
