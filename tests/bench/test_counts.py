@@ -77,7 +77,7 @@ def selectors(rollouts: int, *, teams: int, length: int) -> list[PodSelector]:
     return [PodSelector(f"team-{n % teams}", f"model-{n}".ljust(length, "x")) for n in range(rollouts)]
 
 
-@pytest.mark.parametrize(("length", "most"), [(12, 374), (20, 244), (40, 130)])
+@pytest.mark.parametrize(("length", "most"), [(12, 369), (20, 241), (40, 128)])
 def test_where_one_query_becomes_two(length: int, most: int) -> None:
     """By length of the deployments' names: so many fit into one URL."""
     by_errors = family(Server.MLSERVER, Signal.ERRORS)
