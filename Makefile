@@ -7,7 +7,7 @@ PYTEST := $(PYTHON) -m pytest
 IN_CLUSTER := $(PYTHON) -m cluster exec --
 FAST := tests/unit tests/property tests/cluster
 
-.PHONY: demo test check fast format lint types contracts apiserver-test e2e bench crds lock images cluster down clean
+.PHONY: demo test check fast format lint types contracts apiserver-test e2e tables crds lock images cluster down clean
 
 demo: cluster images  ## a good model goes live and a bad one comes back, shown as it happens (about 5 minutes)
 	$(IN_CLUSTER) $(PYTHON) -m demo.show
@@ -45,6 +45,9 @@ cluster: .venv/ready  ## the throw-away cluster, up and healthy
 images: cluster
 	$(PYTHON) -m cluster image operator operator
 	$(PYTHON) -m cluster image demo-server demo/server
+
+tables: .venv/ready  ## the measured tables of docs/statistics.md, at full size (half an hour of one core)
+	$(PYTHON) -m tests.bench.evidence.tables --write docs/statistics.md
 
 crds: .venv/ready  ## generate crds/ from the API types
 	$(PYTHON) -m modelrollout.api.crd crds
