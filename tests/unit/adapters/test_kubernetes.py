@@ -30,11 +30,11 @@ from modelrollout.adapters.kubernetes import (
     KubernetesClient,
     NotConfiguredError,
     NotFound,
-    TokenBucket,
     TooManyRequests,
     Unreachable,
-    in_cluster,
 )
+from modelrollout.adapters.kubernetes.credentials import in_cluster
+from modelrollout.adapters.kubernetes.throttle import TokenBucket
 from tests.clock import ManualClock, settle
 
 
