@@ -43,7 +43,7 @@ def settings() -> kopf.OperatorSettings:
     chosen.networking.connect_timeout = 5
     chosen.networking.error_backoffs = (1, 1, 2, 3, 5, 8)
     chosen.networking.enforce_retry_after = True
-    chosen.process.ultimate_exiting_timeout = 10
+    chosen.process.ultimate_exiting_timeout = None  # kopf would kill the thread that it shares with all the rest
     return chosen
 
 

@@ -26,6 +26,7 @@ from modelrollout.runtime.ledger import Ledger
 from modelrollout.runtime.queue import WorkQueue
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.settings import Settings, parse
+from modelrollout.runtime.tasks_of_others import TasksOfOthers
 from modelrollout.runtime.telemetry import Telemetry
 from modelrollout.runtime.workers import Workers
 
@@ -166,7 +167,6 @@ async def _lead(
 
 async def _watch(settings: Settings, *, cache: Cache, queue: WorkQueue, stop: asyncio.Event) -> None:
     """kopf, until told to stop. It puts signal handlers of its own in place of ours, with which it would end alone."""
-    others = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
         registry=handlers.registry(cache, queue, namespace=settings.namespace),
         settings=handlers.settings(),
@@ -175,7 +175,7 @@ async def _watch(settings: Settings, *, cache: Cache, queue: WorkQueue, stop: as
         stop_flag=stop,
     )
     _obey_signals(stop)
-    await kopf.run_tasks(tasks, ignored=others)
+    await kopf.run_tasks(tasks, ignored=TasksOfOthers())
 
 
 def _obey_signals(stop: asyncio.Event) -> None:
