@@ -10,12 +10,11 @@ from datetime import timedelta
 
 from modelrollout.api.base import seconds
 from modelrollout.api.modeldeployment import StageName
-from modelrollout.api.modelrevision import Outcome
 from modelrollout.api.rollout import CanaryStage
 from modelrollout.evidence import next_weight
 from modelrollout.plan.capacity import carried_weight, ratio_weight, replicas_for_ratio
 from modelrollout.plan.plan import Decision
-from modelrollout.plan.records import progress_sentence, record
+from modelrollout.plan.records import progress_sentence
 from modelrollout.plan.situation import Situation
 
 EVIDENCE_MENU = (1, 2, 5, 10, 25, 50)
@@ -152,20 +151,12 @@ def _step(situation: Situation, *, weight: int, to: int) -> Decision:
         message = f"{message}: {progress_sentence(situation.judgement)}"
     if weight == 0:
         message += _beyond_budget(situation, to=to)
-    return situation.decision(
+    return situation.advance(
         stage=StageName.CANARY,
         reason="Comparing",  # as the plan after it says, so that one step is one write of the status
         message=message,
         weight=to,
-        record=record(
-            at=situation.now,
-            outcome=Outcome.ADVANCE,
-            reason="WeightIncreased",
-            message=message,
-            stage=StageName.CANARY,
-            weight=to,
-            judgement=situation.judgement,
-        ),
+        recorded_as="WeightIncreased",
     )
 
 
@@ -181,18 +172,9 @@ def _toward_all(situation: Situation, why: str) -> Decision:
             capacity=100,
         )
     message = f"canary passed: {why}"
-    return situation.decision(
+    return situation.advance(
         stage=StageName.SOAK,
         reason="CanaryPassed",
         message=message,
         weight=100,
-        record=record(
-            at=situation.now,
-            outcome=Outcome.ADVANCE,
-            reason="CanaryPassed",
-            message=message,
-            stage=StageName.SOAK,
-            weight=100,
-            judgement=situation.judgement,
-        ),
     )

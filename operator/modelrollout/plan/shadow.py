@@ -8,11 +8,9 @@ from datetime import timedelta
 
 from modelrollout.api.base import seconds
 from modelrollout.api.modeldeployment import StageName
-from modelrollout.api.modelrevision import Outcome
 from modelrollout.plan.canary import can_carry, first_weight
 from modelrollout.plan.capacity import carried_weight
 from modelrollout.plan.plan import Decision
-from modelrollout.plan.records import record
 from modelrollout.plan.situation import Situation
 from modelrollout.plan.start import after_shadow
 
@@ -56,19 +54,10 @@ def _pass(situation: Situation, why: str) -> Decision:
     first = first_weight(situation) if stage is StageName.CANARY else 0
     weight = first if can_carry(situation, first) else 0
     message = f"shadow passed: {why}"
-    return situation.decision(
+    return situation.advance(
         stage=stage,
         reason="ShadowPassed",
         message=message,
         weight=weight,
         capacity=100 if stage is StageName.SOAK else first,
-        record=record(
-            at=situation.now,
-            outcome=Outcome.ADVANCE,
-            reason="ShadowPassed",
-            message=message,
-            stage=stage,
-            weight=weight,
-            judgement=situation.judgement,
-        ),
     )

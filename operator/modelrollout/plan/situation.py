@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 from modelrollout.api.base import seconds
 from modelrollout.api.gates import Signal
 from modelrollout.api.modeldeployment import StageName
-from modelrollout.api.modelrevision import DecisionRecord
+from modelrollout.api.modelrevision import DecisionRecord, Outcome
 from modelrollout.evidence import Interval, Judgement, Spread, Verdict
 from modelrollout.plan.forecast import expected_verdict
 from modelrollout.plan.gates import gathered, judged, policy_digest
 from modelrollout.plan.observation import CandidateEvidence, Observation, Reading, RevisionView, Unreadable
 from modelrollout.plan.plan import Decision, Standing
 from modelrollout.plan.policies import REQUEST_SIGNALS
-from modelrollout.plan.records import progress_sentence
+from modelrollout.plan.records import progress_sentence, record
 
 STALE_AFTER_INTERVALS = 3
 """Evidence that is older than this many intervals promotes nothing: it says what was, not what is."""
@@ -155,6 +155,34 @@ class Situation:
             judgement=self.judgement,
             wake_at=wake_at,
             expected_verdict_at=self.expected_verdict_at,
+        )
+
+    def advance(
+        self,
+        *,
+        stage: StageName,
+        reason: str,
+        message: str,
+        weight: int,
+        capacity: int | None = None,
+        recorded_as: str | None = None,
+    ) -> Decision:
+        """A step forward, on record with the numbers that led to it; under `reason`, or as `recorded_as`."""
+        return self.decision(
+            stage=stage,
+            reason=reason,
+            message=message,
+            weight=weight,
+            capacity=capacity,
+            record=record(
+                at=self.now,
+                outcome=Outcome.ADVANCE,
+                reason=recorded_as or reason,
+                message=message,
+                stage=stage,
+                weight=weight,
+                judgement=self.judgement,
+            ),
         )
 
 
