@@ -20,6 +20,7 @@ class ConditionType(StrEnum):
     PROGRESSING = "Progressing"
     ROLLED_BACK = "RolledBack"
     PAUSED = "Paused"
+    AWAITING_REVIEW = "AwaitingReview"
 
 
 class Condition(ApiType):

@@ -22,10 +22,12 @@ from modelrollout.api.group import (
     GROUP,
     MODEL_DEPLOYMENT,
     MODEL_REVISION,
+    ROLLOUT_ACTION,
     VERSION,
 )
 from modelrollout.api.modeldeployment import ModelDeployment
 from modelrollout.api.modelrevision import ModelRevision
+from modelrollout.api.rolloutaction import RolloutAction
 from modelrollout.api.rules import extended
 from modelrollout.api.schema import structural, without_defaults
 
@@ -134,6 +136,25 @@ RESOURCES = (
             Column("Deployment", ".spec.deployment", "The ModelDeployment that it belongs to."),
             Column("Version", ".spec.model.version", "Model version."),
             Column("State", ".status.state", "State in the revision's life."),
+            Column("Live", ".status.liveAt", "Time since it went live.", type="date"),
+            Column("For", ".status.liveFor", "How long it was live."),
+            Column("Ended", ".status.ended", "Why its part ended."),
+            Column("Age", _AGE, "Time since it was made.", type="date"),
+            Column("Changelog", ".spec.model.changelog", "The person's own words.", priority=1),
+        ),
+    ),
+    Resource(
+        kind=ROLLOUT_ACTION,
+        plural="rolloutactions",
+        short="mact",
+        type=RolloutAction,
+        columns=(
+            Column("Deployment", ".spec.deployment", "The ModelDeployment that it is about."),
+            Column("Action", ".spec.action", "What is asked for."),
+            Column("By", ".spec.requestedBy", "Who asks."),
+            Column("Outcome", ".status.outcome", "What came of it; empty while it waits."),
+            Column("Reason", ".spec.reason", "Why it is asked for.", priority=1),
+            Column("Message", ".status.message", "What was done, or why it was not.", priority=1),
             Column("Age", _AGE, "Time since it was made.", type="date"),
         ),
     ),

@@ -12,6 +12,7 @@ MODEL_DEPLOYMENT = "ModelDeployment"
 MODEL_REVISION = "ModelRevision"
 GATE_TEMPLATE = "GateTemplate"
 CLUSTER_GATE_TEMPLATE = "ClusterGateTemplate"
+ROLLOUT_ACTION = "RolloutAction"
 
 LABEL_NAME = f"{GROUP}/name"
 LABEL_REVISION = f"{GROUP}/revision"

@@ -5,7 +5,9 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from modelrollout.api.base import ApiType
-from modelrollout.api.rules import matching
+from modelrollout.api.rules import matching, rule
+
+REGISTRY_SCHEME = "models:/"
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 Uri = Annotated[
@@ -41,14 +43,45 @@ class Lineage(ApiType):
     ] = ()
 
 
-class Model(ApiType):
-    """A model version: its name, where its artifact lies, and where it came from. Changing it starts a rollout."""
+class ModelVersion(ApiType):
+    """A model version: its name, where its artifact lies, and where it came from."""
 
     name: Annotated[Name, Field(description="Name of the model, as the model server and the registry know it.")]
     version: Annotated[
-        Annotated[str, StringConstraints(min_length=1, max_length=60)],
-        Field(description="Version of the model, as people call it."),
-    ]
+        Annotated[str, StringConstraints(max_length=60)],
+        Field(description="Version of the model, as people call it; the registry's own where the URI is models:/…."),
+    ] = ""
     uri: Annotated[Uri, Field(description="Where the artifact lies; image://… when it is in the serving image.")]
     changelog: Annotated[_Text4000 | None, Field(description="What is new in this version, for people.")] = None
     lineage: Annotated[Lineage | None, Field(description="Where the model came from.")] = None
+
+
+class Model(ModelVersion):
+    """The model version that should be live. Changing it starts a rollout."""
+
+    @rule(
+        f"(has(self.version) && size(self.version) > 0) || self.uri.startsWith('{REGISTRY_SCHEME}')",
+        "model.version is needed, unless model.uri is a registry's (models:/…), which knows it; set it, such as \"7\"",
+    )
+    def _has_a_version(self) -> bool:
+        return bool(self.version) or self.uri.startswith(REGISTRY_SCHEME)
+
+
+class Pin(ApiType):
+    """What a registry's URI meant when it was resolved. A revision keeps it for ever."""
+
+    version: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=60)], Field(description="The registry's version.")
+    ]
+    artifact_uri: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=2000)],
+        Field(description="Where the artifact lies, as the registry says."),
+    ]
+    run_id: Annotated[_Text80 | None, Field(description="The training run.")] = None
+    digest: Annotated[_Text80 | None, Field(description="sha256 of the model's description file, MLmodel.")] = None
+
+
+class PinnedModel(ModelVersion):
+    """A model version as a revision keeps it."""
+
+    pin: Annotated[Pin | None, Field(description="What the registry's URI meant.")] = None

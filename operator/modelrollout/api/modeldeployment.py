@@ -9,9 +9,11 @@ from pydantic import Field, StringConstraints
 
 from modelrollout.api.base import ApiObject, ApiType
 from modelrollout.api.conditions import Condition
+from modelrollout.api.config import Config, Document, Sha256
 from modelrollout.api.gates import Signal
 from modelrollout.api.model import Model
-from modelrollout.api.rollout import CanaryStage, Rollout, ShadowStage, SoakStage
+from modelrollout.api.rollout import CanaryStage, ReviewStage, Rollout, ShadowStage, SoakStage
+from modelrollout.api.rolloutaction import Answer, Person, RevisionId, Verb
 from modelrollout.api.route import Route
 from modelrollout.api.rules import Rule, rule
 from modelrollout.api.servers import missing
@@ -36,7 +38,6 @@ NAME_RULES = (
 )
 """What a ModelDeployment may be called, where Kubernetes would allow more."""
 
-RevisionId = Annotated[str, StringConstraints(min_length=10, max_length=10, pattern=r"^[0-9a-f]{10}$")]
 VersionText = Annotated[str, StringConstraints(max_length=60)]
 
 
@@ -44,6 +45,15 @@ class ModelDeploymentSpec(ApiType):
     """The model that should be live, how it is served, and how a new version gets there."""
 
     model: Annotated[Model, Field(description="The model version that should be live. Changing it starts a rollout.")]
+    config: Annotated[Config, Field(description="What the pods read beside the model. Editing it starts a rollout.")] = (
+        Config()
+    )
+    contract: Annotated[
+        Document | None, Field(description="What the model takes and gives; kept with each revision.")
+    ] = None
+    card: Annotated[
+        Document | None, Field(description="What the model is for and who answers for it; kept with each revision.")
+    ] = None
     serving: Annotated[Serving, Field(description="How it is served: server, capacity and pods.")]
     route: Annotated[
         Route | None,
@@ -53,12 +63,25 @@ class ModelDeploymentSpec(ApiType):
         ),
     ] = None
     rollout: Annotated[Rollout, Field(description="How a new version gets into production.")] = Rollout()
+    revision_history_limit: Annotated[
+        int,
+        Field(
+            ge=2,
+            le=100,
+            description="Revisions that are kept. The live one, the one before it and those of a rollout under way "
+            "stay whatever it says.",
+        ),
+    ] = 10
 
     @property
     def shadow(self) -> ShadowStage | None:
         if not self.rollout.stages:
             return ShadowStage() if self.route else None
         return next((stage.shadow for stage in self.rollout.stages if stage.shadow), None)
+
+    @property
+    def review(self) -> ReviewStage | None:
+        return next((stage.review for stage in self.rollout.stages if stage.review), None)
 
     @property
     def canary(self) -> CanaryStage | None:
@@ -88,13 +111,54 @@ class ModelDeploymentSpec(ApiType):
 
 
 class StageName(StrEnum):
-    """Where the deployment is. `Live`: no rollout is under way."""
+    """Where the deployment is. `Live`: no rollout is under way. `Rollback`: on the way from what was live to an earlier
+    revision.
+    """
 
     INSTALL = "Install"
     SHADOW = "Shadow"
+    REVIEW = "Review"
     CANARY = "Canary"
     SOAK = "Soak"
     LIVE = "Live"
+    ROLLBACK = "Rollback"
+
+
+Sentence = Annotated[str, StringConstraints(max_length=2000)]
+ActionName = Annotated[str, StringConstraints(max_length=253)]
+
+MAX_ANSWERS = 10
+
+
+class Pause(ApiType):
+    """A person holds the rollout. Evidence of harm rolls back all the same."""
+
+    by: Annotated[Person, Field(description="Who paused it.")]
+    reason: Annotated[Sentence, Field(description="Why.")]
+    at: Annotated[datetime, Field(description="Since when.")]
+
+
+class Approval(ApiType):
+    """A person has approved this candidate and no other."""
+
+    by: Annotated[Person, Field(description="Who approved.")]
+    role: Annotated[ActionName | None, Field(description="In which role.")] = None
+    reason: Annotated[Sentence, Field(description="Why.")]
+    digest: Annotated[Sha256, Field(description="The candidate that it is for.")]
+    at: Annotated[datetime, Field(description="When.")]
+    expires_at: Annotated[datetime, Field(description="Until when it holds.")]
+
+
+class AnsweredAction(ApiType):
+    """A RolloutAction that was answered: it is never applied again, whatever its own status says."""
+
+    uid: Annotated[ActionName, Field(description="Its uid.")]
+    name: Annotated[ActionName, Field(description="Its name.")]
+    action: Annotated[Verb, Field(description="What was asked for.")]
+    by: Annotated[Person, Field(description="Who asked.")]
+    outcome: Annotated[Answer, Field(description="Applied, Refused or Expired.")]
+    message: Annotated[Sentence, Field(description="What was done, or why it was not.")]
+    at: Annotated[datetime, Field(description="When it was answered.")]
 
 
 class ModelDeploymentStatus(ApiType):
@@ -124,6 +188,18 @@ class ModelDeploymentStatus(ApiType):
         RevisionId | None,
         Field(description="Newest revision that was rolled back; not tried again while the spec still names it."),
     ] = None
+    previous: Annotated[
+        RevisionId | None, Field(description="Revision that a rollback of the live one would go to.")
+    ] = None
+    paused: Annotated[Pause | None, Field(description="A person holds the rollout.")] = None
+    resumed_at: Annotated[
+        datetime | None, Field(description="When a person let the rollout go on; its time begins anew then.")
+    ] = None
+    approval: Annotated[Approval | None, Field(description="Approval of the candidate by a person.")] = None
+    actions: Annotated[
+        tuple[AnsweredAction, ...],
+        Field(max_length=MAX_ANSWERS, description="RolloutActions that were answered last, newest last."),
+    ] = ()
     expected_verdict_at: Annotated[
         datetime | None,
         Field(description="When the comparison ends well, if traffic and evidence go on as they are; a forecast."),
@@ -134,7 +210,8 @@ class ModelDeploymentStatus(ApiType):
         tuple[Condition, ...],
         Field(
             max_length=12,
-            description="Ready, Reconciling and Stalled as kstatus reads them, and Progressing, RolledBack, Paused.",
+            description="Ready, Reconciling and Stalled as kstatus reads them, and Progressing, RolledBack, Paused, "
+            "AwaitingReview.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()

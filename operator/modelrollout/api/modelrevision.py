@@ -7,14 +7,16 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from modelrollout.api.base import ApiObject, ApiType, Preserved
+from modelrollout.api.config import RevisionConfig
 from modelrollout.api.gates import TemplateKind
-from modelrollout.api.model import Model
+from modelrollout.api.model import PinnedModel
 from modelrollout.api.route import DnsLabel
 from modelrollout.api.rules import Rule
 from modelrollout.api.serving import Port, Server
 
 MAX_DECISIONS = 20
 MAX_HISTORY = 20
+MAX_CHANGES = 40
 
 
 ShortText = Annotated[str, StringConstraints(max_length=200)]
@@ -36,8 +38,15 @@ class ModelRevisionSpec(ApiType):
         Annotated[str, StringConstraints(min_length=64, max_length=64, pattern=r"^[0-9a-f]{64}$")],
         Field(description="sha256 of the content; the first ten digits are in names."),
     ]
-    model: Annotated[Model, Field(description="The model version.")]
+    model: Annotated[PinnedModel, Field(description="The model version.")]
+    config: Annotated[RevisionConfig, Field(description="What its pods read beside the model.")] = RevisionConfig()
     serving: Annotated[RevisionServing, Field(description="How it is served.")]
+    contract: Annotated[
+        Preserved | None, Field(description="What the model takes and gives, as it was when the revision was made.")
+    ] = None
+    card: Annotated[
+        Preserved | None, Field(description="The model card, as it was when the revision was made.")
+    ] = None
 
     _never_changes = Rule(
         cel="self == oldSelf",
@@ -160,6 +169,18 @@ class StoredEvidence(ApiType):
     ] = ()
 
 
+class Changes(ApiType):
+    """Generated changelog entry: the person's own words, then what differs from the version that was live."""
+
+    since: Annotated[
+        ShortText | None, Field(description="Model version that was live when this one was made; none for the first.")
+    ] = None
+    entries: Annotated[
+        tuple[Annotated[str, StringConstraints(max_length=4000)], ...],
+        Field(max_length=MAX_CHANGES, description="One change each."),
+    ] = ()
+
+
 class ModelRevisionStatus(ApiType):
     """The revision's state, its evidence, and every decision about it."""
 
@@ -167,7 +188,15 @@ class ModelRevisionStatus(ApiType):
     history: Annotated[
         tuple[StateChange, ...], Field(max_length=MAX_HISTORY, description="States that it was in, newest last.")
     ] = ()
+    live_at: Annotated[datetime | None, Field(description="When it went live, the last time.")] = None
+    live_for: Annotated[
+        ShortText | None, Field(description="How long it was live, the last time; absent while it is.")
+    ] = None
+    ended: Annotated[
+        ShortText | None, Field(description="Why its part ended: the reason of the decision that ended it.")
+    ] = None
     traffic_ended_at: Annotated[datetime | None, Field(description="When it got its last request.")] = None
+    changes: Annotated[Changes | None, Field(description="What is new in it.")] = None
     evidence: Annotated[StoredEvidence | None, Field(description="What is known about it so far.")] = None
     decisions: Annotated[
         tuple[DecisionRecord, ...],

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from modelrollout.api.base import DURATION_PATTERN, ApiType, Duration, seconds
 from modelrollout.api.gates import Gate, PromotionMargin, Signal, Tolerance
+from modelrollout.api.route import DnsLabel
 from modelrollout.api.rules import Rule, rule
 
 Weight = Annotated[int, Field(ge=1, le=99)]
@@ -30,6 +31,18 @@ class ShadowStage(ApiType):
         int, Field(ge=1, le=100_000_000, description="Copied requests that the candidate must answer first.")
     ] = 500
     hold_for: Annotated[Duration, Field(description="Least time in this stage.")] = "30s"
+
+
+class ReviewStage(ApiType):
+    """Waits for a person to approve the candidate, before users get any answer of it."""
+
+    role: Annotated[
+        DnsLabel | None,
+        Field(
+            description="The approval must be given in this role: its author holds the verb approve-ROLE as well as "
+            "approve. Without it, approve alone will do."
+        ),
+    ] = None
 
 
 class CanaryStage(ApiType):
@@ -78,6 +91,9 @@ class Stage(ApiType):
     shadow: Annotated[
         ShadowStage | None, Field(description="Copies of all requests go to the candidate; needs a route.")
     ] = None
+    review: Annotated[
+        ReviewStage | None, Field(description="Waits for a RolloutAction of a person who may approve.")
+    ] = None
     canary: Annotated[CanaryStage | None, Field(description="A growing share of real requests.")] = None
     soak: Annotated[
         SoakStage | None, Field(description="All requests go to the new revision, with the old one kept warm.")
@@ -88,12 +104,12 @@ class Stage(ApiType):
         return next(name for name in _ORDER if getattr(self, name) is not None)
 
     @rule(
-        "[has(self.shadow), has(self.canary), has(self.soak)].exists_one(given, given)",
-        "each stage holds exactly one of shadow, canary, soak; write each as a list entry of its own, with {} where "
-        "its defaults will do",
+        "[has(self.shadow), has(self.review), has(self.canary), has(self.soak)].exists_one(given, given)",
+        "each stage holds exactly one of shadow, review, canary, soak; write each as a list entry of its own, with {} "
+        "where its defaults will do",
     )
     def _exactly_one(self) -> bool:
-        return sum(value is not None for value in (self.shadow, self.canary, self.soak)) == 1
+        return sum(value is not None for value in (self.shadow, self.review, self.canary, self.soak)) == 1
 
 
 # A rule and not bounds of the schema: the API server compares whole numbers with bounds cut to whole numbers, so that a
@@ -136,7 +152,7 @@ DEFAULT_GATES = (
         promote_within=PromotionMargin(points=5.0),
     ),
 )
-_ORDER = ("shadow", "canary", "soak")
+_ORDER = ("shadow", "review", "canary", "soak")
 
 Interval = Annotated[
     Duration,
@@ -156,8 +172,8 @@ class Rollout(ApiType):
     stages: Annotated[
         tuple[Stage, ...],
         Field(
-            max_length=3,
-            description="Stages in the order shadow, canary, soak; each may be left out. "
+            max_length=4,
+            description="Stages in the order shadow, review, canary, soak; each may be left out. "
             "All left out: shadow (if there is a route), canary, soak.",
         ),
     ] = ()
@@ -191,11 +207,12 @@ class Rollout(ApiType):
 
     @rule(
         "!has(self.stages) || "
-        "(self.stages.map(stage, has(stage.shadow) ? 1 : has(stage.canary) ? 2 : 3).isSorted() && "
-        "self.stages.filter(stage, has(stage.shadow)).size() <= 1 && "
+        "(self.stages.map(stage, has(stage.shadow) ? 1 : has(stage.review) ? 2 : has(stage.canary) ? 3 : 4).isSorted() "
+        "&& self.stages.filter(stage, has(stage.shadow)).size() <= 1 && "
+        "self.stages.filter(stage, has(stage.review)).size() <= 1 && "
         "self.stages.filter(stage, has(stage.canary)).size() <= 1 && "
         "self.stages.filter(stage, has(stage.soak)).size() <= 1)",
-        "stages must come in the order shadow, canary, soak, each at most once; reorder them or remove the second",
+        "stages must come in the order shadow, review, canary, soak, each at most once; reorder them or remove the second",
     )
     def _stages_in_order(self) -> bool:
         kinds = [stage.kind for stage in self.stages]

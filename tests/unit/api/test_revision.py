@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from modelrollout.api.modeldeployment import ModelDeployment
+from modelrollout.api.model import PinnedModel
 from modelrollout.api.modelrevision import ModelRevisionSpec
 from modelrollout.api.revision import child_name, content, digest, short
 from tests.apiserver.corpus_files import good
@@ -92,7 +93,8 @@ def test_the_content_is_what_a_revision_keeps(spec: dict[str, Any]) -> None:
     kept = content(read.model, read.serving)
     whole = digest(read.model, read.serving)
     revision = ModelRevisionSpec.model_validate({"deployment": "fraud", "digest": whole, **kept})
-    assert revision.model == read.model
+    assert revision.model == PinnedModel.model_validate(kept["model"])
+    assert revision.model.version == read.model.version
     assert kept["serving"]["template"] == spec["serving"]["template"]
     assert list(kept["serving"]["template"]["spec"]) == list(spec["serving"]["template"]["spec"])
 

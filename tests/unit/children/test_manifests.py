@@ -101,7 +101,7 @@ def test_a_revision_is_the_content_of_the_spec_and_the_api_type_reads_it() -> No
 
     assert read == revision_spec(V2)
     assert read.digest == digest(V2.model, V2.serving)
-    assert (read.deployment, read.model, read.serving.port) == ("fraud", V2.model, 9090)
+    assert (read.deployment, read.model.version, read.serving.port) == ("fraud", V2.model.version, 9090)
 
 
 def test_a_revision_holds_nothing_that_is_no_content() -> None:

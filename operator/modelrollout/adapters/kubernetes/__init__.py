@@ -28,6 +28,7 @@ from modelrollout.adapters.kubernetes.errors import (
 )
 from modelrollout.adapters.kubernetes.resources import (
     CLUSTER_GATE_TEMPLATES,
+    CONFIG_MAPS,
     DEPLOYMENTS,
     EVENTS,
     GATE_TEMPLATES,
@@ -36,12 +37,15 @@ from modelrollout.adapters.kubernetes.resources import (
     MODEL_DEPLOYMENTS,
     MODEL_REVISIONS,
     PODS,
+    ROLLOUT_ACTIONS,
+    SECRETS,
     SERVICES,
     Resource,
 )
 
 __all__ = [
     "CLUSTER_GATE_TEMPLATES",
+    "CONFIG_MAPS",
     "DEPLOYMENTS",
     "EVENTS",
     "GATE_TEMPLATES",
@@ -50,6 +54,8 @@ __all__ = [
     "MODEL_DEPLOYMENTS",
     "MODEL_REVISIONS",
     "PODS",
+    "ROLLOUT_ACTIONS",
+    "SECRETS",
     "SERVICES",
     "ApiError",
     "Conflict",

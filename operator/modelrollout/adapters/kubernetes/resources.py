@@ -12,6 +12,7 @@ from modelrollout.api.group import (
     GROUP,
     MODEL_DEPLOYMENT,
     MODEL_REVISION,
+    ROLLOUT_ACTION,
     VERSION,
 )
 
@@ -40,9 +41,12 @@ class Resource:
 
 MODEL_DEPLOYMENTS = Resource(GROUP, VERSION, "modeldeployments", MODEL_DEPLOYMENT)
 MODEL_REVISIONS = Resource(GROUP, VERSION, "modelrevisions", MODEL_REVISION)
+ROLLOUT_ACTIONS = Resource(GROUP, VERSION, "rolloutactions", ROLLOUT_ACTION)
 GATE_TEMPLATES = Resource(GROUP, VERSION, "gatetemplates", GATE_TEMPLATE)
 CLUSTER_GATE_TEMPLATES = Resource(GROUP, VERSION, "clustergatetemplates", CLUSTER_GATE_TEMPLATE, namespaced=False)
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
+CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
+SECRETS = Resource("", "v1", "secrets", "Secret")
 SERVICES = Resource("", "v1", "services", "Service")
 PODS = Resource("", "v1", "pods", "Pod")
 HTTP_ROUTES = Resource("gateway.networking.k8s.io", "v1", "httproutes", "HTTPRoute")
