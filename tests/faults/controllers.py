@@ -12,6 +12,7 @@ from typing import Any
 
 from modelrollout.adapters.clock import Clock
 from modelrollout.adapters.kubernetes import (
+    CONFIG_MAPS,
     DEPLOYMENTS,
     HTTP_ROUTES,
     MODEL_DEPLOYMENTS,
@@ -73,7 +74,8 @@ class Controllers:
 
     def _collect_garbage(self) -> None:
         owners = {body["metadata"]["uid"] for body in self._store.look(MODEL_DEPLOYMENTS)}
-        for resource in (HTTP_ROUTES, SERVICES, DEPLOYMENTS, MODEL_REVISIONS):
+        owners |= {body["metadata"]["uid"] for body in self._store.look(MODEL_REVISIONS)}
+        for resource in (HTTP_ROUTES, SERVICES, DEPLOYMENTS, CONFIG_MAPS, MODEL_REVISIONS):
             for body in self._store.look(resource):
                 references = body["metadata"].get("ownerReferences") or []
                 if references and not any(reference["uid"] in owners for reference in references):

@@ -23,6 +23,7 @@ from typing import TypeVar
 from modelrollout.adapters.clock import Clock
 from modelrollout.adapters.kubernetes import (
     CLUSTER_GATE_TEMPLATES,
+    CONFIG_MAPS,
     DEPLOYMENTS,
     EVENTS,
     GATE_TEMPLATES,
@@ -31,6 +32,8 @@ from modelrollout.adapters.kubernetes import (
     MODEL_DEPLOYMENTS,
     MODEL_REVISIONS,
     PODS,
+    ROLLOUT_ACTIONS,
+    SECRETS,
     SERVICES,
     Conflict,
     Invalid,
@@ -45,15 +48,18 @@ TEMPLATES = (GATE_TEMPLATES, CLUSTER_GATE_TEMPLATES)
 RESOURCES = (
     MODEL_DEPLOYMENTS,
     MODEL_REVISIONS,
+    ROLLOUT_ACTIONS,
     DEPLOYMENTS,
     SERVICES,
+    CONFIG_MAPS,
+    SECRETS,
     PODS,
     HTTP_ROUTES,
     LEASES,
     EVENTS,
     *TEMPLATES,
 )
-WITH_STATUS = (MODEL_DEPLOYMENTS, MODEL_REVISIONS, DEPLOYMENTS, PODS, HTTP_ROUTES)
+WITH_STATUS = (MODEL_DEPLOYMENTS, MODEL_REVISIONS, ROLLOUT_ACTIONS, DEPLOYMENTS, PODS, HTTP_ROUTES)
 
 T = TypeVar("T")
 

@@ -61,7 +61,7 @@ class Model(ModelVersion):
 
     @rule(
         f"(has(self.version) && size(self.version) > 0) || self.uri.startsWith('{REGISTRY_SCHEME}')",
-        "model.version is needed, unless model.uri is a registry's (models:/…), which knows it; set it, such as \"7\"",
+        'model.version is needed, unless model.uri is a registry\'s (models:/…), which knows it; set it, such as "7"',
     )
     def _has_a_version(self) -> bool:
         return bool(self.version) or self.uri.startswith(REGISTRY_SCHEME)

@@ -45,9 +45,9 @@ class ModelDeploymentSpec(ApiType):
     """The model that should be live, how it is served, and how a new version gets there."""
 
     model: Annotated[Model, Field(description="The model version that should be live. Changing it starts a rollout.")]
-    config: Annotated[Config, Field(description="What the pods read beside the model. Editing it starts a rollout.")] = (
-        Config()
-    )
+    config: Annotated[
+        Config, Field(description="What the pods read beside the model. Editing it starts a rollout.")
+    ] = Config()
     contract: Annotated[
         Document | None, Field(description="What the model takes and gives; kept with each revision.")
     ] = None

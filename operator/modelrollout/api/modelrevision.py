@@ -10,6 +10,7 @@ from modelrollout.api.base import ApiObject, ApiType, Preserved
 from modelrollout.api.config import RevisionConfig
 from modelrollout.api.gates import TemplateKind
 from modelrollout.api.model import PinnedModel
+from modelrollout.api.rolloutaction import Person
 from modelrollout.api.route import DnsLabel
 from modelrollout.api.rules import Rule
 from modelrollout.api.serving import Port, Server
@@ -44,9 +45,7 @@ class ModelRevisionSpec(ApiType):
     contract: Annotated[
         Preserved | None, Field(description="What the model takes and gives, as it was when the revision was made.")
     ] = None
-    card: Annotated[
-        Preserved | None, Field(description="The model card, as it was when the revision was made.")
-    ] = None
+    card: Annotated[Preserved | None, Field(description="The model card, as it was when the revision was made.")] = None
 
     _never_changes = Rule(
         cel="self == oldSelf",
@@ -107,6 +106,7 @@ class Outcome(StrEnum):
     PROMOTE = "Promote"
     ROLL_BACK = "RollBack"
     PAUSE = "Pause"
+    RESUME = "Resume"
     RESTART = "Restart"
     SUPERSEDE = "Supersede"
 
@@ -122,6 +122,7 @@ class DecisionRecord(ApiType):
     ]
     stage: Annotated[ShortText, Field(description="Stage in which it was decided.")]
     weight: Annotated[int, Field(ge=0, le=100, description="The candidate's share then, in whole percent.")]
+    by: Annotated[Person | None, Field(description="Who asked for it, where somebody did.")] = None
     verdict: Annotated[ShortText | None, Field(description="Verdict of all gates together.")] = None
     gate: Annotated[ShortText | None, Field(description="The gate with the largest part in it.")] = None
     harm: Annotated[float | None, Field(description="Joint evidence of harm: ln of the gates' weighted mean.")] = None

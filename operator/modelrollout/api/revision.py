@@ -1,8 +1,9 @@
 """A revision is its content.
 
 The digest covers what changes what users get: the model, what it reads beside it, how the pods look, the port and the
-server. Replicas, policy, contract, card and labels are not content, so editing them starts no rollout. Canonical JSON (sorted keys, no spaces) over the fields
-that were set: neither a client library nor a newer operator with more defaults changes the digest of what is running.
+server. Replicas, policy, contract, card and labels are not content, so editing them starts no rollout. Canonical JSON
+(sorted keys, no spaces) over the fields that were set: neither a client library nor a newer operator with more defaults
+changes the digest of what is running.
 """
 
 import hashlib
@@ -38,9 +39,7 @@ def content(
     return covered
 
 
-def digest(
-    model: ModelVersion, serving: Serving, config: RevisionConfig | None = None, pin: Pin | None = None
-) -> str:
+def digest(model: ModelVersion, serving: Serving, config: RevisionConfig | None = None, pin: Pin | None = None) -> str:
     """sha256 of the content, 64 hex digits."""
     return _sha256(content(model, serving, config, pin))
 

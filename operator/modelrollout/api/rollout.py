@@ -212,7 +212,8 @@ class Rollout(ApiType):
         "self.stages.filter(stage, has(stage.review)).size() <= 1 && "
         "self.stages.filter(stage, has(stage.canary)).size() <= 1 && "
         "self.stages.filter(stage, has(stage.soak)).size() <= 1)",
-        "stages must come in the order shadow, review, canary, soak, each at most once; reorder them or remove the second",
+        "stages must come in the order shadow, review, canary, soak, each at most once; reorder them or remove the "
+        "second",
     )
     def _stages_in_order(self) -> bool:
         kinds = [stage.kind for stage in self.stages]

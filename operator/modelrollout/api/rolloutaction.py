@@ -64,9 +64,9 @@ class RolloutActionSpec(ApiType):
     role: Annotated[
         DnsLabel | None, Field(description="With Approve: the role in which it is given, as the review stage asks.")
     ] = None
-    expires_at: Annotated[
-        datetime | None, Field(description="When it is of no effect any more. Approve needs it.")
-    ] = None
+    expires_at: Annotated[datetime | None, Field(description="When it is of no effect any more. Approve needs it.")] = (
+        None
+    )
 
     _never_changes = Rule(
         cel="self == oldSelf",
@@ -112,9 +112,9 @@ class RolloutActionStatus(ApiType):
 
 
 class RolloutAction(ApiObject):
-    """One thing that a person, or an alert, asks of a rollout. The operator applies it once and writes what came of it."""
+    """One thing that a person, or an alert, asks of a rollout. The operator applies it once and says what came."""
 
     spec: Annotated[RolloutActionSpec, Field(description="What is asked for.")]
-    status: Annotated[
-        RolloutActionStatus, Field(description="What came of it; written by the operator only.")
-    ] = RolloutActionStatus()
+    status: Annotated[RolloutActionStatus, Field(description="What came of it; written by the operator only.")] = (
+        RolloutActionStatus()
+    )

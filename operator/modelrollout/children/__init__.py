@@ -3,6 +3,7 @@
 A manifest holds only what the operator owns; what others add to an object stays theirs.
 """
 
+from modelrollout.children.config import Reader, config_manifest
 from modelrollout.children.owner import Owner
 from modelrollout.children.revision import revision_manifest
 from modelrollout.children.route import route_manifest
@@ -11,6 +12,8 @@ from modelrollout.children.workload import workload_manifest
 
 __all__ = [
     "Owner",
+    "Reader",
+    "config_manifest",
     "entry_manifest",
     "revision_manifest",
     "route_manifest",

@@ -1,4 +1,5 @@
-"""The Deployment of one revision: the user's pod template with two labels added, and nothing else changed.
+"""The Deployment of one revision: the user's pod template with two labels added, and copies in place of ConfigMaps that
+belong to the revision. Nothing else is changed.
 
 The template comes from the revision's snapshot, so it never changes while the revision lives: an upgrade of the
 operator must not restart anybody's pods.
@@ -8,13 +9,15 @@ from typing import Any
 
 from modelrollout.api.modelrevision import ModelRevisionSpec
 from modelrollout.api.revision import child_name, short
+from modelrollout.children.config import reading_copies
 from modelrollout.children.owner import Owner
 
 
 def workload_manifest(owner: Owner, revision: ModelRevisionSpec, *, replicas: int) -> dict[str, Any]:
     id = short(revision.digest)
     labels = owner.labels(id)
-    template = revision.serving.template
+    copies = {one.name: one.copy_name for one in revision.config.config_maps}
+    template = reading_copies(revision.serving.template, copies) if copies else revision.serving.template
     metadata = template.get("metadata") or {}
     return {
         "apiVersion": "apps/v1",

@@ -49,4 +49,36 @@ class RemoveWorkload:
     revision: str
 
 
-Action = ApplyRoute | RemoveRoute | ApplyEntry | CreateRevision | ApplyService | ApplyWorkload | RemoveWorkload
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyConfig:
+    """The immutable copy of a ConfigMap, by its own name; every revision that reads it is its owner."""
+
+    copy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveRevision:
+    """The ModelRevision of a version that is long out of use, and with it what it alone owns."""
+
+    revision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoveRequest:
+    """An old RolloutAction that was answered, by its name."""
+
+    name: str
+
+
+Action = (
+    ApplyRoute
+    | RemoveRoute
+    | ApplyEntry
+    | CreateRevision
+    | ApplyConfig
+    | ApplyService
+    | ApplyWorkload
+    | RemoveWorkload
+    | RemoveRevision
+    | RemoveRequest
+)

@@ -71,7 +71,8 @@ def smallest_weight(policy: CanaryStage) -> int:
 
 def _rate_is_awaited(situation: Situation, policy: CanaryStage) -> bool:
     """What a first step costs is known once it is known how much the live version serves."""
-    if policy.weights or not situation.counting or situation.observation.spec.shadow:
+    spec = situation.observation.spec
+    if policy.weights or not situation.counting or (spec.shadow and not spec.review):
         return False
     return situation.evidence is None or not situation.evidence.rate_known
 

@@ -3,7 +3,7 @@
 | standing | Ready | Reconciling | Stalled | kstatus says |
 |---|---|---|---|---|
 | Ready | True | False | False | Current |
-| Working | False | True | False | InProgress |
+| Working, AwaitingReview | False | True | False | InProgress |
 | Stalled, Paused, RolledBack | False | False | True | Failed |
 """
 
@@ -20,14 +20,16 @@ def conditions(
 ) -> tuple[Condition, ...]:
     """`tell_numbers`: whether a message that differs from the written one in its numbers alone is worth a write."""
     standing = decision.standing
-    rolling = decision.stage is not StageName.LIVE and standing in (Standing.WORKING, Standing.STALLED)
+    under_way = (Standing.WORKING, Standing.STALLED, Standing.AWAITING_REVIEW)
+    rolling = decision.stage is not StageName.LIVE and standing in under_way
     truths = {
         ConditionType.READY: standing is Standing.READY,
-        ConditionType.RECONCILING: standing is Standing.WORKING,
+        ConditionType.RECONCILING: standing in (Standing.WORKING, Standing.AWAITING_REVIEW),
         ConditionType.STALLED: standing in (Standing.STALLED, Standing.PAUSED, Standing.ROLLED_BACK),
         ConditionType.PROGRESSING: rolling,
         ConditionType.ROLLED_BACK: standing is Standing.ROLLED_BACK,
         ConditionType.PAUSED: standing is Standing.PAUSED,
+        ConditionType.AWAITING_REVIEW: standing is Standing.AWAITING_REVIEW,
     }
     before = {condition.type: condition for condition in previous}
     message = cut(decision.message)
@@ -39,13 +41,19 @@ def conditions(
             type=kind,
             status="True" if truth else "False",
             reason=decision.reason,
-            message=message if truth or kind is ConditionType.READY else "",
+            message=_message(kind, truth, decision, message),
             observed_generation=generation,
             last_transition_time=now,
         )
         for kind, truth in truths.items()
     )
     return merge(previous, wanted)
+
+
+def _message(kind: ConditionType, truth: bool, decision: Decision, message: str) -> str:
+    if kind is ConditionType.READY:
+        return cut(f"{message}; {decision.progress}") if decision.progress else message
+    return message if truth else ""
 
 
 def broken(

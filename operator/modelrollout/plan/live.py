@@ -60,6 +60,21 @@ def stable_unknown(observation: Observation) -> Decision:
     )
 
 
+def content_missing(observation: Observation, reason: str, message: str) -> Decision:
+    """The spec refers to something that cannot be read, so nobody knows what is wanted: what is there stays."""
+    status = observation.status
+    stable = status.stable
+    return Decision(
+        stage=StageName.LIVE if stable else StageName.INSTALL,
+        stable=stable,
+        candidate=None,
+        rejected=status.rejected,
+        standing=Standing.STALLED,
+        reason=reason,
+        message=message,
+    )
+
+
 def rolled_back(observation: Observation) -> Decision:
     """The spec still names a revision that was taken back: nothing is tried again until it names another one."""
     before = next((c for c in observation.status.conditions if c.type == "RolledBack" and c.status == "True"), None)

@@ -4,11 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
+from modelrollout.api.config import RevisionConfig
 from modelrollout.api.gates import TemplateRef
 from modelrollout.api.gatetemplate import GateTemplateSpec
+from modelrollout.api.model import Pin
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from modelrollout.api.modelrevision import ModelRevisionSpec, ModelRevisionStatus
+from modelrollout.api.rolloutaction import RolloutActionSpec
 from modelrollout.evidence import Evidence, Observed
 from modelrollout.evidence.dispersion import Dispersion
 
@@ -72,10 +76,12 @@ class RouteView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RevisionView:
-    """One revision as it stands. `id` is the short digest."""
+    """One revision as it stands. `id` is the short digest, `uid` that of its ModelRevision."""
 
     id: str
     spec: ModelRevisionSpec
+    uid: str = ""
+    created_at: datetime | None = None
     status: ModelRevisionStatus = field(default_factory=ModelRevisionStatus)
     workload: WorkloadView | None = None
     service: ServiceView | None = None
@@ -84,6 +90,43 @@ class RevisionView:
     @property
     def ready(self) -> int:
         return self.workload.ready if self.workload else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigMapView:
+    """A ConfigMap's content; `binary_data` is in base64, as the API server gives it."""
+
+    name: str
+    data: Mapping[str, str] = field(default_factory=dict)
+    binary_data: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the spec refers to, looked up: all that its revision is made of beside the spec itself.
+
+    `sources` are the ConfigMaps that the copies are made from, by the name of the copy. `missing` says why a part could
+    not be looked up, as a reason and a sentence; the target is then what is there already.
+    """
+
+    config: RevisionConfig = field(default_factory=RevisionConfig)
+    sources: Mapping[str, ConfigMapView] = field(default_factory=dict)
+    pin: Pin | None = None
+    contract: Mapping[str, Any] | None = None
+    card: Mapping[str, Any] | None = None
+    missing: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionView:
+    """A RolloutAction. `answered`: its status says what came of it."""
+
+    uid: str
+    name: str
+    resource_version: str = ""
+    created_at: datetime
+    spec: RolloutActionSpec
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +178,7 @@ class Unreadable:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """`target` is the short digest of the spec. `reading` is None where no new answer of Prometheus has come.
+    `copies` are the immutable copies of ConfigMaps that are there, each with the uids of its owners.
 
     The gates in `spec` are written out: those that name a template have been filled from `templates`. `unresolved` says
     why one could not be; it is then left out of the spec, and the rollout holds.
@@ -153,6 +197,10 @@ class Observation:
     reading: Reading | Unreadable | None = None
     templates: Mapping[TemplateRef, GateTemplateSpec] = field(default_factory=dict)
     unresolved: str | None = None
+    created_at: datetime | None = None
+    wanted: Wanted = field(default_factory=Wanted)
+    copies: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    actions: tuple[ActionView, ...] = ()
 
     def revision(self, id: str | None) -> RevisionView | None:
         return self.revisions.get(id) if id else None

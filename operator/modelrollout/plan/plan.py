@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from modelrollout.api.modeldeployment import ModelDeploymentStatus, StageName
+from modelrollout.api.modeldeployment import AnsweredAction, ModelDeploymentStatus, StageName
 from modelrollout.api.modelrevision import DecisionRecord, ModelRevisionStatus, RevisionState
 from modelrollout.evidence import Judgement
 from modelrollout.plan.actions import Action
@@ -20,6 +20,7 @@ class Standing(StrEnum):
     STALLED = "Stalled"
     PAUSED = "Paused"
     ROLLED_BACK = "RolledBack"
+    AWAITING_REVIEW = "AwaitingReview"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class Decision:
 
     `weight` is the candidate's share in whole percent, `capacity` the share that its pods should be able to carry (more
     than `weight` while the next step is being prepared). `ended` names revisions whose part is over, with their state.
+    `progress` moves while the message stays, and is told in the Ready condition alone.
     """
 
     stage: StageName
@@ -45,6 +47,7 @@ class Decision:
     ended: Mapping[str, RevisionState] = field(default_factory=dict)
     evidence: CandidateEvidence | None = None
     judgement: Judgement | None = None
+    progress: str = ""
     wake_at: datetime | None = None
     expected_verdict_at: datetime | None = None
 
@@ -62,8 +65,8 @@ class Notice:
 class Plan:
     """Actions in the order in which they must be done, then the status to write.
 
-    `revisions` holds only the revision statuses that changed. `wants_readings` keeps the rollout in the metrics hub.
-    `requeue_after` is in seconds; None waits for the next event.
+    `revisions` holds only the revision statuses that changed; `answers` are what RolloutActions have not been told yet.
+    `wants_readings` keeps the rollout in the metrics hub. `requeue_after` is in seconds; None waits for the next event.
     """
 
     actions: tuple[Action, ...]
@@ -71,6 +74,7 @@ class Plan:
     revisions: Mapping[str, ModelRevisionStatus]
     notices: tuple[Notice, ...] = ()
     records: tuple[DecisionRecord, ...] = ()
+    answers: tuple[AnsweredAction, ...] = ()
     evidence: CandidateEvidence | None = None
     judgement: Judgement | None = None
     wants_readings: bool = False

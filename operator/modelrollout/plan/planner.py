@@ -5,27 +5,46 @@ from datetime import datetime
 
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import Outcome
+from modelrollout.plan.asked import asked
 from modelrollout.plan.canary import canary
 from modelrollout.plan.install import install
-from modelrollout.plan.live import live, rolled_back, stable_unknown
+from modelrollout.plan.live import content_missing, live, rolled_back, stable_unknown
 from modelrollout.plan.observation import Observation, RevisionView
+from modelrollout.plan.pause import paused
 from modelrollout.plan.plan import Decision, Plan, Standing
 from modelrollout.plan.pods import finding
 from modelrollout.plan.records import record
+from modelrollout.plan.requests import heed, noted
+from modelrollout.plan.review import review
 from modelrollout.plan.rollback import harmed, inconclusive, used_up
 from modelrollout.plan.shadow import shadow
 from modelrollout.plan.shape import shape
 from modelrollout.plan.situation import Situation, assess
 from modelrollout.plan.soak import soak
 from modelrollout.plan.start import start
+from modelrollout.plan.turn_back import turning_back
 
 
 def plan(observation: Observation, now: datetime) -> Plan:
-    return shape(observation, _decide(observation, now), now)
+    heeded = heed(observation, now)
+    decision = None
+    if heeded.decides and heeded.action is not None:
+        answer = asked(heeded.observation, heeded.action.spec, now)
+        if isinstance(answer, str):
+            heeded = heeded.refused(answer)
+        else:
+            decision = answer
+    if decision is None:
+        decision = noted(heeded, _decide(heeded.observation, now), now)
+    return shape(heeded.observation, decision, now, answers=heeded.told(decision, now))
 
 
 def _decide(observation: Observation, now: datetime) -> Decision:
     status = observation.status
+    if status.stage is StageName.ROLLBACK and observation.candidate is not None:
+        return turning_back(observation, to=observation.candidate, now=now)
+    if observation.wanted.missing is not None and observation.target != status.candidate:
+        return content_missing(observation, *observation.wanted.missing)
     if status.stable is None:
         return install(observation, now)
     if observation.target == status.stable:
@@ -45,6 +64,9 @@ def _roll_out(observation: Observation, *, candidate: RevisionView, stable: Revi
     back = harmed(situation)
     if back is not None:
         return back
+    held = paused(situation)
+    if held is not None:
+        return held
     comparing = observation.status.stage in (StageName.SHADOW, StageName.CANARY)
     unresolved = observation.unresolved if comparing else None
     decision = _unresolved(situation, unresolved) if unresolved else _stage(situation)
@@ -75,6 +97,8 @@ def _stage(situation: Situation) -> Decision:
     match situation.observation.status.stage:
         case StageName.SHADOW:
             return shadow(situation)
+        case StageName.REVIEW:
+            return review(situation)
         case StageName.CANARY:
             return canary(situation)
         case StageName.SOAK:

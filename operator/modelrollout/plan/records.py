@@ -60,17 +60,15 @@ def record(
     stage: str,
     weight: int,
     judgement: Judgement | None = None,
+    by: str | None = None,
 ) -> DecisionRecord:
-    message = cut(message)
+    """`by` is the person who asked for it."""
+    said = {"at": at, "outcome": outcome, "reason": reason, "message": cut(message), "stage": stage, "weight": weight}
     if judgement is None:
-        return DecisionRecord(at=at, outcome=outcome, reason=reason, message=message, stage=stage, weight=weight)
+        return DecisionRecord(**said, by=by)
     return DecisionRecord(
-        at=at,
-        outcome=outcome,
-        reason=reason,
-        message=message,
-        stage=stage,
-        weight=weight,
+        **said,
+        by=by,
         verdict=judgement.verdict,
         gate=judgement.culprit,
         harm=_log(judgement.log_harm),

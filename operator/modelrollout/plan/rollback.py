@@ -12,7 +12,15 @@ from modelrollout.plan.records import harm_sentence, record
 from modelrollout.plan.situation import Situation
 
 
-def roll_back(situation: Situation, *, reason: str, why: str) -> Decision:
+def roll_back(
+    situation: Situation,
+    *,
+    reason: str,
+    why: str,
+    state: RevisionState = RevisionState.ROLLED_BACK,
+    by: str | None = None,
+) -> Decision:
+    """`state` is what becomes of the candidate; `by` is the person who asked for it."""
     stage = situation.observation.status.stage or StageName.CANARY
     weight = max(situation.observation.status.weight, _routed(situation))
     version = situation.candidate.spec.model.version
@@ -33,9 +41,10 @@ def roll_back(situation: Situation, *, reason: str, why: str) -> Decision:
             stage=stage,
             weight=weight,
             judgement=situation.judgement,
+            by=by,
         ),
         recorded_on=situation.candidate.id,
-        ended={situation.candidate.id: RevisionState.ROLLED_BACK},
+        ended={situation.candidate.id: state},
         evidence=situation.evidence,
         judgement=situation.judgement,
     )
@@ -68,7 +77,8 @@ def used_up(situation: Situation) -> str | None:
     status, rollout = situation.observation.status, situation.observation.spec.rollout
     if status.stage not in (StageName.SHADOW, StageName.CANARY) or status.rollout_started_at is None:
         return None
-    if (situation.now - status.rollout_started_at).total_seconds() >= seconds(rollout.max_duration):
+    begun = max(at for at in (status.rollout_started_at, status.resumed_at) if at is not None)
+    if (situation.now - begun).total_seconds() >= seconds(rollout.max_duration):
         return f"nothing was decided within maxDuration {rollout.max_duration}"
     left = situation.budget_left()
     if left is not None and left <= 0 and status.stage is StageName.CANARY:
@@ -119,7 +129,7 @@ def _pause(situation: Situation, *, stage: StageName, why: str) -> Decision:
     told = next(
         (c for c in status.conditions if c.type == "Paused" and c.status == "True" and c.reason == "Inconclusive"), None
     )
-    message = told.message if told else f"{why}; edit the policy or the model to go on"
+    message = told.message if told else f"{why}; resume or promote it, or edit the policy or the model, to go on"
     return situation.decision(
         stage=stage,
         reason="Inconclusive",

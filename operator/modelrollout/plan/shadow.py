@@ -59,5 +59,5 @@ def _pass(situation: Situation, why: str) -> Decision:
         reason="ShadowPassed",
         message=message,
         weight=weight,
-        capacity=100 if stage is StageName.SOAK else first,
+        capacity=first if stage is StageName.CANARY else 100,
     )

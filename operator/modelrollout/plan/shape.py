@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from modelrollout.api.group import LABEL_NAME, LABEL_REVISION
-from modelrollout.api.modeldeployment import StageName
+from modelrollout.api.modeldeployment import AnsweredAction, StageName
 from modelrollout.api.revision import child_name
+from modelrollout.api.rolloutaction import Answer
 from modelrollout.plan.actions import (
     Action,
+    ApplyConfig,
     ApplyEntry,
     ApplyRoute,
     ApplyService,
@@ -24,26 +26,38 @@ from modelrollout.plan.actions import (
 from modelrollout.plan.capacity import carried_weight, replicas_for, replicas_for_ratio
 from modelrollout.plan.observation import Backend, Observation, RevisionView, RouteView, ServiceView
 from modelrollout.plan.plan import Decision, Notice, Plan, Standing
+from modelrollout.plan.retention import answered_long_ago, too_old, untold
 from modelrollout.plan.status import deployment_status, revision_statuses
 
 DRAIN = timedelta(seconds=10)
 """How long the pods of a revision live on after its weight went to 0, for requests that are still being answered."""
 
 
-def shape(observation: Observation, decision: Decision, now: datetime) -> Plan:
+def shape(
+    observation: Observation, decision: Decision, now: datetime, *, answers: tuple[AnsweredAction, ...] = ()
+) -> Plan:
+    """`answers` are those that the status is to keep; the plan hands on the ones that their actions do not have yet."""
     revisions = revision_statuses(observation, decision, now)
     leaving, next_removal = _removals(observation, decision, now)
     wakes = [at for at in (decision.wake_at, next_removal) if at is not None]
     return Plan(
-        actions=(*_traffic(observation, decision, leaving), *_workloads(observation, decision), *leaving),
+        actions=(
+            *_traffic(observation, decision, leaving),
+            *_workloads(observation, decision),
+            *leaving,
+            *too_old(observation, decision),
+            *answered_long_ago(observation),
+        ),
         status=deployment_status(
             observation,
             decision,
             now,
             tell_numbers=decision.evidence is None or decision.candidate in revisions,
+            answers=answers,
         ),
         revisions=revisions,
-        notices=_notices(observation, decision),
+        notices=(*_notices(observation, decision), *_refusals(observation, answers)),
+        answers=untold(observation, answers),
         records=(decision.record,) if decision.record else (),
         evidence=decision.evidence if decision.candidate else None,
         judgement=decision.judgement,
@@ -146,11 +160,26 @@ def _workloads(observation: Observation, decision: Decision) -> list[Action]:
             if revision != observation.target:
                 continue  # its content is gone with its ModelRevision; what runs is left alone
             actions.append(CreateRevision(revision=revision))
+        actions += _copies(observation, view)
         if view is None or view.service is None or view.service.port != view.spec.serving.port:
             actions.append(ApplyService(revision=revision))
         if view is None or view.workload is None or view.workload.replicas != replicas:
             actions.append(ApplyWorkload(revision=revision, replicas=replicas))
     return actions
+
+
+def _copies(observation: Observation, view: RevisionView | None) -> list[Action]:
+    """Immutable copies of what the revision reads, where one is not there or does not know that this one reads it.
+
+    The content of a copy can only come from the spec's own ConfigMaps: one that was deleted by hand stays away.
+    """
+    config = view.spec.config if view is not None else observation.wanted.config
+    uid = view.uid if view is not None else None
+    return [
+        ApplyConfig(copy=one.copy_name)
+        for one in config.config_maps
+        if uid not in observation.copies.get(one.copy_name, frozenset()) and one.copy_name in observation.wanted.sources
+    ]
 
 
 def _candidate_replicas(observation: Observation, decision: Decision) -> int:
@@ -183,6 +212,17 @@ def _removals(
 
 def _traffic_ended_at(view: RevisionView, now: datetime) -> datetime:
     return view.status.traffic_ended_at or now
+
+
+def _refusals(observation: Observation, answers: tuple[AnsweredAction, ...]) -> tuple[Notice, ...]:
+    known = {answer.uid for answer in observation.status.actions}
+    return tuple(
+        Notice(
+            reason=f"Action{answer.outcome}", message=f"{answer.action} of {answer.by}: {answer.message}", warning=True
+        )
+        for answer in answers
+        if answer.uid not in known and answer.outcome is not Answer.APPLIED
+    )
 
 
 def _notices(observation: Observation, decision: Decision) -> tuple[Notice, ...]:

@@ -28,22 +28,27 @@ def soak(situation: Situation) -> Decision:
         )
     if not can_carry(situation, 100):
         return _waiting(situation)
-    message = f"version {situation.candidate.spec.model.version} is live"
+    return promote(situation, reason="Promoted", message=f"version {situation.candidate.spec.model.version} is live")
+
+
+def promote(situation: Situation, *, reason: str, message: str, by: str | None = None) -> Decision:
+    """The candidate is the stable revision from now on. `by` is the person who asked for it."""
     return Decision(
         stage=StageName.LIVE,
         stable=situation.candidate.id,
         candidate=None,
         standing=Standing.READY,
-        reason="Promoted",
+        reason=reason,
         message=message,
         record=record(
             at=situation.now,
             outcome=Outcome.PROMOTE,
-            reason="Promoted",
+            reason=reason,
             message=message,
             stage=StageName.SOAK,
             weight=100,
             judgement=situation.judgement,
+            by=by,
         ),
         recorded_on=situation.candidate.id,
         ended={situation.stable.id: RevisionState.SUPERSEDED},

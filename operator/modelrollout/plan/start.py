@@ -8,6 +8,7 @@ from modelrollout.plan.canary import smallest_weight
 from modelrollout.plan.observation import Observation
 from modelrollout.plan.plan import Decision, Standing
 from modelrollout.plan.records import record
+from modelrollout.plan.review import after_review
 
 
 def first_stage(spec: ModelDeploymentSpec) -> StageName:
@@ -15,13 +16,13 @@ def first_stage(spec: ModelDeploymentSpec) -> StageName:
 
 
 def after_shadow(spec: ModelDeploymentSpec) -> StageName:
-    return StageName.CANARY if spec.canary else StageName.SOAK
+    return StageName.REVIEW if spec.review else after_review(spec)
 
 
 def start(observation: Observation, now: datetime) -> Decision:
     """A new candidate begins at the beginning; one that was on its way is taken out of traffic in the same plan."""
     former = observation.status.candidate
-    stage, canary = first_stage(observation.spec), observation.spec.canary
+    stage = first_stage(observation.spec)
     message = f"version {observation.spec.model.version} starts in stage {stage}"
     return Decision(
         stage=stage,
@@ -30,8 +31,15 @@ def start(observation: Observation, now: datetime) -> Decision:
         standing=Standing.WORKING,
         reason="RolloutStarted",
         message=message,
-        capacity=smallest_weight(canary) if canary and stage is StageName.CANARY else 100,
+        capacity=_first_capacity(observation.spec, stage),
         record=record(at=now, outcome=Outcome.ADVANCE, reason="RolloutStarted", message=message, stage=stage, weight=0),
         recorded_on=observation.target,
         ended={former: RevisionState.SUPERSEDED} if former and former != observation.target else {},
     )
+
+
+def _first_capacity(spec: ModelDeploymentSpec, stage: StageName) -> int:
+    """In percent. A person's review costs no pods where it comes first."""
+    if stage is StageName.REVIEW:
+        return 0
+    return smallest_weight(spec.canary) if spec.canary and stage is StageName.CANARY else 100

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from modelrollout.api.modeldeployment import ModelDeploymentStatus, StageName
+from modelrollout.api.modeldeployment import AnsweredAction, ModelDeploymentStatus, StageName
 from modelrollout.api.modelrevision import (
     MAX_DECISIONS,
     MAX_HISTORY,
@@ -13,10 +13,13 @@ from modelrollout.api.modelrevision import (
     StateChange,
     StoredEvidence,
 )
+from modelrollout.plan.changes import changes_of
 from modelrollout.plan.conditions import conditions
 from modelrollout.plan.gates import stored, tried_again
+from modelrollout.plan.lifetime import lifetime
 from modelrollout.plan.observation import Observation
 from modelrollout.plan.plan import Decision
+from modelrollout.plan.turn_back import previous_of
 
 EVIDENCE_EVERY = timedelta(seconds=30)
 """How old the written evidence may get while nothing else changes. A restart reads the rest from Prometheus again."""
@@ -24,14 +27,21 @@ EVIDENCE_EVERY = timedelta(seconds=30)
 _STATE = {
     StageName.INSTALL: RevisionState.PENDING,
     StageName.SHADOW: RevisionState.SHADOW,
+    StageName.REVIEW: RevisionState.EVALUATING,
     StageName.CANARY: RevisionState.CANARY,
     StageName.SOAK: RevisionState.SOAKING,
     StageName.LIVE: RevisionState.LIVE,
+    StageName.ROLLBACK: RevisionState.PENDING,
 }
 
 
 def deployment_status(
-    observation: Observation, decision: Decision, now: datetime, *, tell_numbers: bool
+    observation: Observation,
+    decision: Decision,
+    now: datetime,
+    *,
+    tell_numbers: bool,
+    answers: tuple[AnsweredAction, ...],
 ) -> ModelDeploymentStatus:
     """`tell_numbers` is false while nothing but the numbers of a comparison moved: they go out with the evidence."""
     before = observation.status
@@ -40,6 +50,8 @@ def deployment_status(
     same_weight = same_candidate and decision.weight == before.weight
     stable = observation.revision(decision.stable)
     rolling = decision.candidate is not None and decision.stage is not StageName.INSTALL
+    going_on = same_candidate and rolling
+    reviewed = before.stage is StageName.REVIEW and not same_stage
     return ModelDeploymentStatus(
         observed_generation=observation.generation,
         stage=decision.stage,
@@ -52,6 +64,11 @@ def deployment_status(
         stage_started_at=(before.stage_started_at if same_stage else now) if rolling else None,
         weight_changed_at=(before.weight_changed_at if same_weight else now) if rolling else None,
         rejected=decision.rejected,
+        previous=_previous(observation, decision),
+        paused=before.paused if going_on else None,
+        resumed_at=(now if reviewed else before.resumed_at) if going_on else None,
+        approval=before.approval if going_on else None,
+        actions=answers,
         expected_verdict_at=_expected(decision, before, tell_numbers=tell_numbers and rolling),
         replicas=stable.workload.replicas if stable and stable.workload else 0,
         ready_replicas=stable.ready if stable else 0,
@@ -63,6 +80,15 @@ def deployment_status(
             tell_numbers=tell_numbers,
         ),
     )
+
+
+def _previous(observation: Observation, decision: Decision) -> str | None:
+    """Where a rollback of the live revision goes, as things stand after this decision."""
+    former = decision.stable != observation.status.stable and observation.stable
+    if former and decision.ended.get(former.id) is RevisionState.SUPERSEDED:
+        return former.id
+    found = previous_of(observation, live=decision.stable)
+    return found.id if found is not None and found.id != decision.candidate else None
 
 
 def _expected(decision: Decision, before: ModelDeploymentStatus, *, tell_numbers: bool) -> datetime | None:
@@ -128,6 +154,7 @@ def _next(
     now: datetime,
 ) -> ModelRevisionStatus:
     history = before.history
+    live_at, live_for, ended = lifetime(before, observation=observation, decision=decision, id=id, state=state, now=now)
     if not history or history[-1].state is not state:
         history = (*history, StateChange(state=state, at=now))[-MAX_HISTORY:]
     decisions = before.decisions
@@ -137,6 +164,10 @@ def _next(
     return ModelRevisionStatus(
         state=state,
         history=history,
+        live_at=live_at,
+        live_for=live_for,
+        ended=ended,
+        changes=before.changes or changes_of(observation, decision, id),
         traffic_ended_at=None if id in (decision.stable, decision.candidate) else now,
         evidence=_evidence(before, observation=observation, decision=decision, id=id, recorded=recorded, now=now),
         decisions=decisions,

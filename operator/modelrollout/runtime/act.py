@@ -7,9 +7,11 @@ the watch is still on its way.
 from typing import Any
 
 from modelrollout.adapters.kubernetes import (
+    CONFIG_MAPS,
     DEPLOYMENTS,
     HTTP_ROUTES,
     MODEL_REVISIONS,
+    ROLLOUT_ACTIONS,
     SERVICES,
     KubernetesApi,
     Resource,
@@ -18,6 +20,8 @@ from modelrollout.api.modelrevision import ModelRevisionSpec
 from modelrollout.api.revision import child_name
 from modelrollout.children import (
     Owner,
+    Reader,
+    config_manifest,
     entry_manifest,
     revision_manifest,
     route_manifest,
@@ -26,15 +30,19 @@ from modelrollout.children import (
 )
 from modelrollout.plan.actions import (
     Action,
+    ApplyConfig,
     ApplyEntry,
     ApplyRoute,
     ApplyService,
     ApplyWorkload,
     CreateRevision,
+    RemoveRequest,
+    RemoveRevision,
     RemoveRoute,
     RemoveWorkload,
 )
 from modelrollout.plan.observation import Observation
+from modelrollout.plan.snapshot import snapshot_of
 from modelrollout.runtime.cache import Cache
 
 
@@ -55,26 +63,46 @@ class Actor:
             case ApplyEntry(selector=selector, port=port):
                 return await self._apply(SERVICES, entry_manifest(owner, selector=selector, port=port))
             case CreateRevision():
-                return await self._apply(MODEL_REVISIONS, revision_manifest(owner, observation.spec))
+                manifest = revision_manifest(owner, observation.spec, observation.wanted)
+                return await self._apply(MODEL_REVISIONS, manifest)
+            case ApplyConfig(copy=copy):
+                source = observation.wanted.sources[copy]
+                manifest = config_manifest(owner, copy, source, readers=self._readers(owner, copy))
+                return await self._apply(CONFIG_MAPS, manifest)
             case ApplyService(revision=revision):
-                return await self._apply(SERVICES, service_manifest(owner, _snapshot(owner, observation, revision)))
+                return await self._apply(SERVICES, service_manifest(owner, _snapshot(observation, revision)))
             case ApplyWorkload(revision=revision, replicas=replicas):
-                snapshot = _snapshot(owner, observation, revision)
+                snapshot = _snapshot(observation, revision)
                 return await self._apply(DEPLOYMENTS, workload_manifest(owner, snapshot, replicas=replicas))
             case RemoveWorkload(revision=revision):
                 name = child_name(owner.name, revision)
                 await self._api.delete(DEPLOYMENTS, namespace=owner.namespace, name=name)
                 await self._api.delete(SERVICES, namespace=owner.namespace, name=name)
                 return False
+            case RemoveRevision(revision=revision):
+                name = child_name(owner.name, revision)
+                await self._api.delete(MODEL_REVISIONS, namespace=owner.namespace, name=name)
+                return False
+            case RemoveRequest(name=name):
+                await self._api.delete(ROLLOUT_ACTIONS, namespace=owner.namespace, name=name)
+                return False
+
+    def _readers(self, owner: Owner, copy: str) -> list[Reader]:
+        """The revisions that read this copy, one that was made a moment ago among them."""
+        revisions = self._cache.family((owner.namespace, owner.name)).revisions.values()
+        return [
+            Reader(name=revision.name, uid=revision.uid)
+            for revision in revisions
+            if any(one.copy_name == copy for one in revision.spec.config.config_maps)
+        ]
 
     async def _apply(self, resource: Resource, manifest: dict[str, Any]) -> bool:
         """False where the object was like that already, so that a wish the API server words differently cannot spin."""
         return self._cache.put(resource, await self._api.apply(resource, manifest)) is not None
 
 
-def _snapshot(owner: Owner, observation: Observation, revision: str) -> ModelRevisionSpec:
-    """The revision's content; that of the target is the spec's own, whether its ModelRevision was seen yet or not."""
-    view = observation.revision(revision)
-    if view is not None:
-        return view.spec
-    return ModelRevisionSpec.model_validate(revision_manifest(owner, observation.spec)["spec"])
+def _snapshot(observation: Observation, revision: str) -> ModelRevisionSpec:
+    found = snapshot_of(observation, revision)
+    if found is None:
+        raise LookupError(f"Nothing is known of revision {revision}: plans ask for what they know.")
+    return found

@@ -9,22 +9,38 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from modelrollout.adapters.kubernetes import (
+    CONFIG_MAPS,
     DEPLOYMENTS,
     HTTP_ROUTES,
     MODEL_DEPLOYMENTS,
     MODEL_REVISIONS,
     PODS,
+    ROLLOUT_ACTIONS,
     SERVICES,
     Resource,
 )
 from modelrollout.api.gates import TemplateRef
-from modelrollout.plan.observation import PodView, RouteView, ServiceView, WorkloadView
+from modelrollout.plan.observation import ActionView, PodView, RouteView, ServiceView, WorkloadView
 from modelrollout.runtime import projections
+from modelrollout.runtime.configs import Configs, config_maps_named
 from modelrollout.runtime.projections import Deployment, Revision
 from modelrollout.runtime.queue import Key
 from modelrollout.runtime.templates import Templates
 
-WATCHED: tuple[Resource, ...] = (MODEL_DEPLOYMENTS, MODEL_REVISIONS, DEPLOYMENTS, SERVICES, PODS, HTTP_ROUTES)
+WATCHED: tuple[Resource, ...] = (
+    MODEL_DEPLOYMENTS,
+    MODEL_REVISIONS,
+    ROLLOUT_ACTIONS,
+    DEPLOYMENTS,
+    SERVICES,
+    PODS,
+    HTTP_ROUTES,
+    CONFIG_MAPS,
+)
+"""Of ConfigMaps, the copies that revisions read; those of users are in `configs`, where somebody names them."""
+
+UNLABELLED = (MODEL_DEPLOYMENTS, ROLLOUT_ACTIONS)
+"""Kinds that people make: they do not carry the operator's labels."""
 
 
 class Known(NamedTuple):
@@ -45,9 +61,11 @@ class Family:
     services: dict[str, ServiceView] = field(default_factory=dict)
     pods: dict[str, PodView] = field(default_factory=dict)
     routes: dict[str, RouteView | None] = field(default_factory=dict)
+    copies: dict[str, frozenset[str]] = field(default_factory=dict)
+    actions: dict[str, ActionView] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        children = (self.revisions, self.workloads, self.services, self.pods, self.routes)
+        children = (self.revisions, self.workloads, self.services, self.pods, self.routes, self.copies, self.actions)
         return self.deployment is not None or any(children)
 
 
@@ -56,6 +74,7 @@ class Cache:
         self._families: dict[Key, Family] = {}
         self._known: dict[tuple[str, str, str], Known] = {}
         self.templates = Templates()
+        self.configs = Configs()
 
     def family(self, key: Key) -> Family:
         return self._families.get(key) or Family()
@@ -72,6 +91,17 @@ class Cache:
             and family.deployment is not None
             and family.deployment.spec is not None
             and any(gate.template == ref for gate in family.deployment.spec.rollout.gates)
+        ]
+
+    def configured_by(self, namespace: str, config_map: str) -> list[Key]:
+        """The ModelDeployments that name this ConfigMap, as configuration or as a document."""
+        return [
+            key
+            for key, family in self._families.items()
+            if key[0] == namespace
+            and family.deployment is not None
+            and family.deployment.spec is not None
+            and config_map in config_maps_named(family.deployment.spec)
         ]
 
     def put(self, resource: Resource, body: Mapping[str, Any]) -> Key | None:
@@ -97,6 +127,11 @@ class Cache:
                 return key if _replace(family.pods, name, projections.pod(body)) else None
             case _ if resource is HTTP_ROUTES:
                 return key if _replace(family.routes, name, projections.route(body)) else None
+            case _ if resource is CONFIG_MAPS:
+                return key if _replace(family.copies, name, projections.owners(body)) else None
+            case _ if resource is ROLLOUT_ACTIONS:
+                action = projections.action(body)
+                return key if action is not None and _replace(family.actions, name, action) else None
         return key
 
     def remove(self, resource: Resource, body: Mapping[str, Any]) -> Key | None:
@@ -146,6 +181,8 @@ class Cache:
 def _key(resource: Resource, body: Mapping[str, Any]) -> Key | None:
     if resource is MODEL_DEPLOYMENTS:
         return (body["metadata"]["namespace"], body["metadata"]["name"])
+    if resource is ROLLOUT_ACTIONS:
+        return (body["metadata"]["namespace"], body["spec"]["deployment"])
     return projections.parent(body)
 
 
@@ -156,6 +193,8 @@ def _children(family: Family, resource: Resource) -> dict[str, Any]:
         SERVICES: family.services,
         PODS: family.pods,
         HTTP_ROUTES: family.routes,
+        CONFIG_MAPS: family.copies,
+        ROLLOUT_ACTIONS: family.actions,
     }
     return children[resource]
 

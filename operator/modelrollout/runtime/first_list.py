@@ -9,7 +9,7 @@ import contextlib
 
 from modelrollout.adapters.kubernetes import MODEL_DEPLOYMENTS, Forbidden, KubernetesApi, NotFound
 from modelrollout.api.group import LABEL_NAME
-from modelrollout.runtime.cache import WATCHED, Cache
+from modelrollout.runtime.cache import UNLABELLED, WATCHED, Cache
 from modelrollout.runtime.queue import WorkQueue
 from modelrollout.runtime.templates import WATCHED_TEMPLATES
 
@@ -17,7 +17,7 @@ from modelrollout.runtime.templates import WATCHED_TEMPLATES
 async def fill(api: KubernetesApi, cache: Cache, queue: WorkQueue, *, namespace: str | None) -> None:
     """Raises ApiError; the process then ends and is started again. A kind that is not installed has no objects."""
     for resource in WATCHED:
-        selector = "" if resource is MODEL_DEPLOYMENTS else LABEL_NAME
+        selector = "" if resource in UNLABELLED else LABEL_NAME
         try:
             items = await api.list(resource, namespace=namespace, label_selector=selector)
         except NotFound:

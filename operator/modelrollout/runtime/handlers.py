@@ -10,9 +10,9 @@ from typing import Any
 
 import kopf
 
-from modelrollout.adapters.kubernetes import MODEL_DEPLOYMENTS, Resource
+from modelrollout.adapters.kubernetes import CONFIG_MAPS, Resource
 from modelrollout.api.group import LABEL_NAME
-from modelrollout.runtime.cache import WATCHED, Cache
+from modelrollout.runtime.cache import UNLABELLED, WATCHED, Cache
 from modelrollout.runtime.queue import Key, WorkQueue
 from modelrollout.runtime.templates import WATCHED_TEMPLATES
 
@@ -34,10 +34,10 @@ def settings() -> kopf.OperatorSettings:
     chosen.posting.enabled = False
     chosen.scanning.disabled = True
     chosen.peering.standalone = True
-    chosen.watching.chunk_size = 500
+    chosen.watching.chunk_size = 200  # a page of ConfigMaps can weigh a megabyte each
     chosen.watching.server_timeout = 290
     for resource in WATCHED:
-        if resource is not MODEL_DEPLOYMENTS:
+        if resource not in (*UNLABELLED, CONFIG_MAPS):
             chosen.watching.label_selectors[resource.group, resource.version, resource.plural] = LABEL_NAME
     chosen.networking.request_timeout = 30
     chosen.networking.connect_timeout = 5
@@ -67,6 +67,10 @@ def take_in(resource: Resource, event: Any, *, cache: Cache, queue: WorkQueue) -
             for key in _take_in_template(resource, event, cache):
                 queue.add(key)
             return
+        if resource is CONFIG_MAPS and LABEL_NAME not in (event["object"]["metadata"].get("labels") or {}):
+            for key in _take_in_config(event, cache):
+                queue.add(key)
+            return
         put = cache.remove if event["type"] == "DELETED" else cache.put
         woken = put(resource, event["object"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -74,6 +78,15 @@ def take_in(resource: Resource, event: Any, *, cache: Cache, queue: WorkQueue) -
         return
     if woken is not None:
         queue.add(woken)
+
+
+def _take_in_config(event: Any, cache: Cache) -> list[Key]:
+    """A ConfigMap of a user: whoever names it is woken, if it is not as it was."""
+    metadata = event["object"]["metadata"]
+    take = cache.configs.remove if event["type"] == "DELETED" else cache.configs.put
+    if not take(event["object"]):
+        return []
+    return cache.configured_by(metadata["namespace"], metadata["name"])
 
 
 def _take_in_template(resource: Resource, event: Any, cache: Cache) -> list[Key]:

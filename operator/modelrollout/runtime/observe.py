@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 from modelrollout.api.gates import TemplateRef
 from modelrollout.api.gatetemplate import GateTemplateSpec
-from modelrollout.api.modeldeployment import ModelDeploymentSpec, StageName
-from modelrollout.api.revision import child_name
+from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus, StageName
+from modelrollout.api.revision import child_name, digest, short
 from modelrollout.evidence import EvidenceError
 from modelrollout.plan.gates import policy_digest, restored
 from modelrollout.plan.observation import (
@@ -20,6 +20,7 @@ from modelrollout.plan.observation import (
     Reading,
     RevisionView,
     Unreadable,
+    Wanted,
 )
 from modelrollout.plan.templates import Resolved, resolve
 from modelrollout.runtime.cache import Cache, Family
@@ -29,6 +30,7 @@ from modelrollout.runtime.ledger import Counters, Entry, Ledger
 from modelrollout.runtime.projections import Deployment
 from modelrollout.runtime.queue import Key
 from modelrollout.runtime.readings import Arms, Look, find, reading, subscription
+from modelrollout.runtime.wanted import Lookup
 
 COMPARING = (StageName.SHADOW, StageName.CANARY)
 
@@ -42,8 +44,9 @@ class Seen:
 
 
 class Observer:
-    def __init__(self, *, cache: Cache, ledger: Ledger, hub: MetricsHub, histories: Histories) -> None:
+    def __init__(self, *, cache: Cache, ledger: Ledger, hub: MetricsHub, histories: Histories, lookup: Lookup) -> None:
         self._cache = cache
+        self._lookup = lookup
         self._ledger = ledger
         self._hub = hub
         self._histories = histories
@@ -51,16 +54,18 @@ class Observer:
     async def observe(self, key: Key, deployment: Deployment, spec: ModelDeploymentSpec) -> Seen:
         family = self._cache.family(key)
         revisions = _revisions(family)
-        resolved = self._resolve(key, deployment, spec, revisions)
+        wanted = await self._lookup.wanted(*key, spec)
+        target = _target(deployment.status, spec, wanted)
+        resolved = self._resolve(key, deployment, spec, revisions.get(target))
         spec = resolved.spec
-        read = await self._read(key, deployment, spec, revisions)
+        read = await self._read(key, deployment, spec, revisions, target=target)
         observation = Observation(
             namespace=deployment.namespace,
             name=deployment.name,
             generation=deployment.generation,
             spec=spec,
             status=deployment.status,
-            target=deployment.target,
+            target=target,
             revisions=revisions,
             entry=family.services.get(deployment.name),
             route=family.routes.get(deployment.name),
@@ -68,14 +73,17 @@ class Observer:
             reading=read.reading,
             templates=resolved.templates,
             unresolved=resolved.unresolved,
+            created_at=deployment.created_at,
+            wanted=wanted,
+            copies=dict(family.copies),
+            actions=tuple(family.actions.values()),
         )
         return Seen(observation=observation, counters=read.counters)
 
     def _resolve(
-        self, key: Key, deployment: Deployment, spec: ModelDeploymentSpec, revisions: dict[str, RevisionView]
+        self, key: Key, deployment: Deployment, spec: ModelDeploymentSpec, view: RevisionView | None
     ) -> Resolved:
         """The spec with its gates written out; a comparison under way keeps the templates that it began with."""
-        view = revisions.get(deployment.target)
         frozen: Mapping[TemplateRef, GateTemplateSpec] = {}
         if view is not None and deployment.status.candidate == view.id:
             entry = self._ledger.get(key, view.id)
@@ -88,12 +96,18 @@ class Observer:
         return resolve(spec, frozen=frozen, find=lambda ref: self._cache.templates.find(deployment.namespace, ref))
 
     async def _read(
-        self, key: Key, deployment: Deployment, spec: ModelDeploymentSpec, revisions: dict[str, RevisionView]
+        self,
+        key: Key,
+        deployment: Deployment,
+        spec: ModelDeploymentSpec,
+        revisions: dict[str, RevisionView],
+        *,
+        target: str,
     ) -> "_Read":
         status = deployment.status
         candidate, stable = status.candidate, status.stable
         view = revisions.get(candidate) if candidate else None
-        if status.stage not in COMPARING or candidate != deployment.target or view is None or stable is None:
+        if status.stage not in COMPARING or candidate != target or view is None or stable is None:
             return _Read()
         try:
             entry = self._ledger.get(key, view.id) or await self._recover(key, deployment, spec, view)
@@ -145,6 +159,13 @@ class _PastUnknown(Exception):  # noqa: N818
     """Prometheus cannot say what the counters were when the written evidence was taken."""
 
 
+def _target(status: ModelDeploymentStatus, spec: ModelDeploymentSpec, wanted: Wanted) -> str:
+    """Where it cannot be told what the spec asks for, what is under way or there goes on being asked for."""
+    if wanted.missing is not None:
+        return status.candidate or status.rejected or status.stable or ""
+    return short(digest(spec.model, spec.serving, wanted.config, wanted.pin))
+
+
 def _what_it_lacked(entry: Entry) -> Reading | None:
     """Between two ticks a gate that could not be read is still unread: the plan must not say otherwise meanwhile."""
     return Reading(at=entry.read_at, missing=entry.missing) if entry.missing else None
@@ -160,6 +181,8 @@ def _revisions(family: Family) -> dict[str, RevisionView]:
         revision.id: RevisionView(
             id=revision.id,
             spec=revision.spec,
+            uid=revision.uid,
+            created_at=revision.created_at,
             status=revision.status,
             workload=family.workloads.get(child_name(revision.spec.deployment, revision.id)),
             service=family.services.get(child_name(revision.spec.deployment, revision.id)),

@@ -13,8 +13,18 @@ from pydantic import ValidationError
 from modelrollout.api.group import LABEL_NAME, LABEL_REVISION
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from modelrollout.api.modelrevision import ModelRevisionSpec, ModelRevisionStatus
-from modelrollout.api.revision import digest, short
-from modelrollout.plan.observation import Backend, PodView, RouteView, ServiceView, Trouble, WorkloadView
+from modelrollout.api.revision import short
+from modelrollout.api.rolloutaction import RolloutActionSpec
+from modelrollout.plan.observation import (
+    ActionView,
+    Backend,
+    ConfigMapView,
+    PodView,
+    RouteView,
+    ServiceView,
+    Trouble,
+    WorkloadView,
+)
 
 JsonObject = Mapping[str, Any]
 
@@ -42,9 +52,9 @@ class Deployment:
     generation: int
     resource_version: str
     spec: ModelDeploymentSpec | None
-    target: str
     status: ModelDeploymentStatus
     unreadable: str | None = None
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +66,8 @@ class Revision:
     resource_version: str
     spec: ModelRevisionSpec
     status: ModelRevisionStatus
+    uid: str = ""
+    created_at: datetime | None = None
 
 
 def parent(body: JsonObject) -> tuple[str, str] | None:
@@ -72,10 +84,9 @@ def revision_of(body: JsonObject) -> str | None:
 
 def deployment(body: JsonObject) -> Deployment:
     metadata = body["metadata"]
-    spec, status, target, unreadable = None, ModelDeploymentStatus(), "", None
+    spec, status, unreadable = None, ModelDeploymentStatus(), None
     try:
         spec = ModelDeploymentSpec.model_validate(body.get("spec"))
-        target = short(digest(spec.model, spec.serving))
     except ValidationError as error:
         unreadable = sentence(error)
     try:
@@ -89,9 +100,9 @@ def deployment(body: JsonObject) -> Deployment:
         generation=metadata.get("generation", 0),
         resource_version=metadata["resourceVersion"],
         spec=spec,
-        target=target,
         status=status,
         unreadable=unreadable,
+        created_at=timestamp(metadata.get("creationTimestamp")),
     )
 
 
@@ -117,6 +128,38 @@ def revision(body: JsonObject) -> Revision | None:
         resource_version=metadata["resourceVersion"],
         spec=spec,
         status=status,
+        uid=metadata.get("uid", ""),
+        created_at=timestamp(metadata.get("creationTimestamp")),
+    )
+
+
+def action(body: JsonObject) -> ActionView | None:
+    """None for an object that no API server with our schema has let in."""
+    metadata = body["metadata"]
+    try:
+        spec = RolloutActionSpec.model_validate(body.get("spec"))
+    except ValidationError:
+        return None
+    created = timestamp(metadata.get("creationTimestamp"))
+    return ActionView(
+        uid=metadata["uid"],
+        name=metadata["name"],
+        resource_version=metadata["resourceVersion"],
+        created_at=created or datetime.min.replace(tzinfo=UTC),
+        spec=spec,
+        answered=bool((body.get("status") or {}).get("outcome")),
+    )
+
+
+def owners(body: JsonObject) -> frozenset[str]:
+    return frozenset(reference["uid"] for reference in body["metadata"].get("ownerReferences") or ())
+
+
+def config_map(body: JsonObject) -> ConfigMapView:
+    return ConfigMapView(
+        name=body["metadata"]["name"],
+        data=dict(body.get("data") or {}),
+        binary_data=dict(body.get("binaryData") or {}),
     )
 
 

@@ -6,6 +6,7 @@ mix; and the ledger takes over a reading only together with the evidence that it
 twice.
 """
 
+import contextlib
 import logging
 from datetime import datetime
 from typing import Any
@@ -15,15 +16,18 @@ from modelrollout.adapters.kubernetes import (
     EVENTS,
     MODEL_DEPLOYMENTS,
     MODEL_REVISIONS,
+    ROLLOUT_ACTIONS,
     ApiError,
     Conflict,
     Forbidden,
     Invalid,
     KubernetesApi,
+    NotFound,
 )
 from modelrollout.api.group import API_VERSION, FIELD_MANAGER, MODEL_DEPLOYMENT
-from modelrollout.api.modeldeployment import ModelDeploymentStatus
+from modelrollout.api.modeldeployment import AnsweredAction, ModelDeploymentSpec, ModelDeploymentStatus
 from modelrollout.api.modelrevision import ModelRevisionStatus
+from modelrollout.api.rolloutaction import RolloutActionStatus
 from modelrollout.children import Owner
 from modelrollout.plan import Plan, plan
 from modelrollout.plan.conditions import broken
@@ -31,6 +35,7 @@ from modelrollout.plan.observation import Observation, Reading
 from modelrollout.plan.plan import Notice
 from modelrollout.runtime.act import Actor
 from modelrollout.runtime.cache import Cache
+from modelrollout.runtime.configs import SECRET_PERIOD_SECONDS, Secrets
 from modelrollout.runtime.history import Histories
 from modelrollout.runtime.hub import MetricsHub
 from modelrollout.runtime.ledger import Entry, Ledger
@@ -40,6 +45,7 @@ from modelrollout.runtime.queue import Key
 from modelrollout.runtime.readings import Arms, subscription
 from modelrollout.runtime.rollout_gauges import show
 from modelrollout.runtime.telemetry import Telemetry
+from modelrollout.runtime.wanted import Lookup
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +68,8 @@ class Reconciler:
         self._hub = hub
         self._clock = clock
         self._telemetry = telemetry
-        self._observer = Observer(cache=cache, ledger=ledger, hub=hub, histories=histories)
+        lookup = Lookup(api=api, configs=cache.configs, secrets=Secrets(clock))
+        self._observer = Observer(cache=cache, ledger=ledger, hub=hub, histories=histories, lookup=lookup)
         self._actor = Actor(api=api, cache=cache)
 
     async def reconcile(self, key: Key) -> float | None:
@@ -90,6 +97,8 @@ class Reconciler:
             await self._stall(deployment, reason=reason, message=error.message)
             raise
         changed |= await self._write(deployment, seen.observation, planned)
+        for answer in planned.answers:
+            await self._tell(deployment, answer)
         self._forget_what_is_decided(key, planned)
         show(self._telemetry, key, planned)
         for record in planned.records:
@@ -97,7 +106,7 @@ class Reconciler:
         for notice in planned.notices:
             await self._post(deployment, notice, now)
         # Our own writes are in the cache already, so their watch events are no news and wake nobody.
-        return 0.0 if changed else planned.requeue_after
+        return 0.0 if changed else _sooner(planned.requeue_after, deployment.spec)
 
     def _remember(self, key: Key, seen: Seen, planned: Plan) -> None:
         observation = seen.observation
@@ -149,6 +158,22 @@ class Reconciler:
             self._cache.put(MODEL_REVISIONS, body)
         return await self._write_status(deployment, planned.status) or bool(planned.revisions)
 
+    async def _tell(self, deployment: Deployment, answer: AnsweredAction) -> None:
+        """Into the action's own status. The answer stands in ours already, so this is done again until it succeeds."""
+        action = self._cache.family(_key(deployment)).actions.get(answer.name)
+        if action is None or action.uid != answer.uid:
+            return
+        status = RolloutActionStatus(outcome=answer.outcome, message=answer.message, at=answer.at)
+        with contextlib.suppress(NotFound):  # its author has taken it back
+            body = await self._api.patch_status(
+                ROLLOUT_ACTIONS,
+                namespace=deployment.namespace,
+                name=answer.name,
+                resource_version=action.resource_version,
+                status=status.model_dump(mode="json", by_alias=True),
+            )
+            self._cache.put(ROLLOUT_ACTIONS, body)
+
     async def _write_status(self, deployment: Deployment, status: ModelDeploymentStatus) -> bool:
         """Whether there was anything to write."""
         if status == deployment.status:
@@ -186,6 +211,13 @@ class Reconciler:
             await self._api.create(EVENTS, event(deployment, notice, now))
         except ApiError as error:
             log.warning("%s/%s: event %s was not posted: %s", *_key(deployment), notice.reason, error)
+
+
+def _sooner(again: float | None, spec: ModelDeploymentSpec) -> float | None:
+    """Secrets are not watched: who names one is looked at once a minute."""
+    if not spec.config.secret_refs:
+        return again
+    return SECRET_PERIOD_SECONDS if again is None else min(again, SECRET_PERIOD_SECONDS)
 
 
 def _key(deployment: Deployment) -> Key:

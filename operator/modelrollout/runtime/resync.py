@@ -9,9 +9,9 @@ import logging
 import random
 
 from modelrollout.adapters.clock import Clock
-from modelrollout.adapters.kubernetes import MODEL_DEPLOYMENTS, ApiError, KubernetesApi
+from modelrollout.adapters.kubernetes import ApiError, KubernetesApi
 from modelrollout.api.group import LABEL_NAME
-from modelrollout.runtime.cache import WATCHED, Cache
+from modelrollout.runtime.cache import UNLABELLED, WATCHED, Cache
 from modelrollout.runtime.queue import WorkQueue
 from modelrollout.runtime.templates import WATCHED_TEMPLATES
 
@@ -35,7 +35,7 @@ async def once(api: KubernetesApi, cache: Cache, queue: WorkQueue, *, namespace:
         known = cache.names(resource)
         if not known:
             continue
-        selector = "" if resource is MODEL_DEPLOYMENTS else LABEL_NAME
+        selector = "" if resource in UNLABELLED else LABEL_NAME
         items = await api.list(resource, namespace=namespace, label_selector=selector)
         found = {(item["metadata"]["namespace"], item["metadata"]["name"]) for item in items}
         for (where, name), uid in known.items():

@@ -17,11 +17,14 @@ from modelrollout.evidence import Counts, Interval
 from modelrollout.plan import Observation, Plan, plan
 from modelrollout.plan.actions import (
     Action,
+    ApplyConfig,
     ApplyEntry,
     ApplyRoute,
     ApplyService,
     ApplyWorkload,
     CreateRevision,
+    RemoveRequest,
+    RemoveRevision,
     RemoveRoute,
     RemoveWorkload,
 )
@@ -231,6 +234,10 @@ class World:
                 self.revisions[id] = replace(self.revisions[id], workload=WorkloadView(replicas=replicas, ready=ready))
             case RemoveWorkload(revision=id):
                 self.revisions[id] = replace(self.revisions[id], workload=None, service=None, pods=())
+            case RemoveRevision(revision=id):
+                del self.revisions[id]
+            case ApplyConfig() | RemoveRequest():
+                raise AssertionError(f"nothing here is configured or asked for: {action}")
 
     def _write(self, planned: Plan) -> None:
         for id, status in planned.revisions.items():

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from modelrollout.api.modeldeployment import ModelDeployment
 from modelrollout.api.model import PinnedModel
+from modelrollout.api.modeldeployment import ModelDeployment
 from modelrollout.api.modelrevision import ModelRevisionSpec
 from modelrollout.api.revision import child_name, content, digest, short
 from tests.apiserver.corpus_files import good

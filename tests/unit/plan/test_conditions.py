@@ -133,7 +133,7 @@ def test_every_phase_has_all_conditions_with_a_reason_and_ready_has_a_sentence(
 ) -> None:
     found = conditions(given)
 
-    assert list(found) == ["Ready", "Reconciling", "Stalled", "Progressing", "RolledBack", "Paused"]
+    assert list(found) == ["Ready", "Reconciling", "Stalled", "Progressing", "RolledBack", "Paused", "AwaitingReview"]
     assert all(condition.reason.isalnum() for condition in found.values())
     assert all(condition.observed_generation == 1 for condition in found.values())
     assert len(found["Ready"].message) > len("version 1")

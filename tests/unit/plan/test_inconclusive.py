@@ -67,7 +67,7 @@ def test_a_pause_holds_everything_as_it_is(stage: StageName, weight: int) -> Non
     assert (planned.status.stage, planned.status.weight, planned.status.candidate) == (stage, weight, id_of(V2))
     assert (planned.status.conditions[5].type, planned.status.conditions[5].status) == ("Paused", "True")
     assert "nothing was decided within maxDuration 2h" in planned.status.conditions[0].message
-    assert "edit the policy or the model to go on" in planned.status.conditions[0].message
+    assert "resume or promote it, or edit the policy or the model, to go on" in planned.status.conditions[0].message
 
 
 def test_a_paused_shadow_mirrors_only_while_all_pods_are_ready() -> None:

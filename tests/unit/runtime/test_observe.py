@@ -15,9 +15,11 @@ from modelrollout.api.revision import child_name
 from modelrollout.evidence import Counts, Interval
 from modelrollout.plan.gates import stored
 from modelrollout.plan.observation import Reading, Unreadable
+from modelrollout.runtime.configs import Secrets
 from modelrollout.runtime.history import Histories
 from modelrollout.runtime.ledger import Entry
 from modelrollout.runtime.observe import Observer, Seen
+from modelrollout.runtime.wanted import Lookup
 from tests.builders import BAD, NAME, NAMESPACE, NOW, ago, evidence, id_of, spec
 from tests.unit.runtime.parts import KEY, Parts
 
@@ -52,7 +54,13 @@ async def observe(parts: Parts) -> Seen:
     deployment = parts.cache.family(KEY).deployment
     assert deployment is not None
     assert deployment.spec is not None
-    observer = Observer(cache=parts.cache, ledger=parts.ledger, hub=parts.hub, histories=Histories(parts.prometheus))
+    observer = Observer(
+        cache=parts.cache,
+        ledger=parts.ledger,
+        hub=parts.hub,
+        histories=Histories(parts.prometheus),
+        lookup=Lookup(api=parts.line, configs=parts.cache.configs, secrets=Secrets(parts.clock)),
+    )
     observing = asyncio.create_task(observer.observe(KEY, deployment, deployment.spec))
     await parts.clock.run(0.5)
     return await observing

@@ -1,0 +1,108 @@
+"""The generated changelog: the person's own words, then what differs from the version that was live.
+
+It is made once, when the revision is, and kept: later the other one may be gone.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from modelrollout.api.modelrevision import MAX_CHANGES, Changes, ModelRevisionSpec
+from modelrollout.plan.observation import Observation
+from modelrollout.plan.plan import Decision
+from modelrollout.plan.snapshot import snapshot_of
+
+_LONGEST = 300
+_LONGEST_VALUE = 80
+
+
+def changes_of(observation: Observation, decision: Decision, id: str) -> Changes | None:
+    """For a revision that is rolled out or installed now; None for others."""
+    made = snapshot_of(observation, id) if id == decision.candidate else None
+    if made is None:
+        return None
+    return changes(made, before=observation.stable.spec if observation.stable else None)
+
+
+def changes(after: ModelRevisionSpec, *, before: ModelRevisionSpec | None) -> Changes:
+    own = [after.model.changelog] if after.model.changelog else []
+    if before is None:
+        return Changes(entries=tuple(own))
+    found = [*own, *(_cut(line) for line in _differences(before, after))]
+    if len(found) > MAX_CHANGES:
+        found = [*found[: MAX_CHANGES - 1], f"and {len(found) - MAX_CHANGES + 1} more changes"]
+    return Changes(since=before.model.version, entries=tuple(found))
+
+
+def _differences(before: ModelRevisionSpec, after: ModelRevisionSpec) -> Iterator[str]:
+    yield from _paths("model", _model(before), _model(after))
+    yield from _configs(before, after)
+    yield from _paths("serving", _serving(before), _serving(after))
+    yield from _paths("contract", before.contract or {}, after.contract or {})
+    yield from _paths("card", before.card or {}, after.card or {})
+
+
+def _model(spec: ModelRevisionSpec) -> dict[str, Any]:
+    return spec.model.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"changelog"})
+
+
+def _serving(spec: ModelRevisionSpec) -> dict[str, Any]:
+    return spec.serving.model_dump(mode="json", by_alias=True)
+
+
+def _configs(before: ModelRevisionSpec, after: ModelRevisionSpec) -> Iterator[str]:
+    """ConfigMaps and Secrets by name: that their content changed, which `kubectl model diff` then shows."""
+    for kind, old, new in (
+        ("ConfigMap", {o.name: o.digest for o in before.config.config_maps}, _digests(after)),
+        ("Secret", {o.name: o.hash for o in before.config.secrets}, {o.name: o.hash for o in after.config.secrets}),
+    ):
+        for name in sorted(old.keys() | new.keys()):
+            if name not in old:
+                yield f"config: {kind} {name} added"
+            elif name not in new:
+                yield f"config: {kind} {name} removed"
+            elif old[name] != new[name]:
+                yield f"config: {kind} {name} changed"
+
+
+def _digests(spec: ModelRevisionSpec) -> dict[str, str]:
+    return {one.name: one.digest for one in spec.config.config_maps}
+
+
+def _paths(path: str, before: Any, after: Any) -> Iterator[str]:
+    """Each leaf that differs, as `path: old → new`; list entries with a name are told apart by it."""
+    if before == after:
+        return
+    if isinstance(before, list) and isinstance(after, list):
+        before, after = _named(before), _named(after)
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        yield f"{path}: {_value(before)} → {_value(after)}"
+        return
+    for key in dict.fromkeys((*before, *after)):
+        where = f"{path}{key}" if key.startswith("[") else f"{path}.{key}"
+        if key not in before:
+            yield f"{where}: {_value(after[key])} added"
+        elif key not in after:
+            yield f"{where}: {_value(before[key])} removed"
+        else:
+            yield from _paths(where, before[key], after[key])
+
+
+def _named(items: list[Any]) -> dict[str, Any]:
+    keyed = {}
+    for place, item in enumerate(items):
+        name = item.get("name") if isinstance(item, Mapping) else None
+        keyed[f"[{name if name and f'[{name}]' not in keyed else place}]"] = item
+    return keyed
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{…}" if value else "{}"
+    if isinstance(value, list):
+        return "[…]" if value else "[]"
+    text = str(value)
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"

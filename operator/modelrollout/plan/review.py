@@ -1,0 +1,60 @@
+"""Review: a person looks at what is known, before users get any answer of the candidate.
+
+It waits as long as it takes; the time that a rollout may take begins anew after it. An approval is for one candidate,
+by its digest, and expires; it may be given before the review begins.
+"""
+
+from datetime import datetime
+
+from modelrollout.api.modeldeployment import Approval, ModelDeploymentSpec, StageName
+from modelrollout.api.modelrevision import Outcome
+from modelrollout.plan.observation import Observation
+from modelrollout.plan.plan import Decision, Standing
+from modelrollout.plan.records import record
+from modelrollout.plan.situation import Situation
+
+
+def after_review(spec: ModelDeploymentSpec) -> StageName:
+    return StageName.CANARY if spec.canary else StageName.SOAK
+
+
+def awaits_review(observation: Observation) -> bool:
+    """Whether the candidate has a review before it, or waits in it."""
+    before = (None, StageName.INSTALL, StageName.SHADOW, StageName.REVIEW)
+    return observation.spec.review is not None and observation.status.stage in before
+
+
+def review(situation: Situation) -> Decision:
+    policy, approval = situation.observation.spec.review, situation.observation.status.approval
+    if policy is None:
+        return _pass(situation, reason="ReviewRemoved", message="the review stage was taken out of the policy")
+    if approval is not None and _holds(approval, situation, role=policy.role):
+        role = f" as {approval.role}" if approval.role else ""
+        message = f"approved by {approval.by}{role}: {approval.reason}"
+        return _pass(situation, reason="Approved", message=message, by=approval.by)
+    waits = f"waits for an approval in the role {policy.role}" if policy.role else "waits for an approval"
+    return situation.decision(
+        stage=StageName.REVIEW,
+        reason="AwaitingReview",
+        message=f"version {situation.candidate.spec.model.version} {waits}",
+        standing=Standing.AWAITING_REVIEW,
+    )
+
+
+def _holds(approval: Approval, situation: Situation, *, role: str | None) -> bool:
+    now: datetime = situation.now
+    same = approval.digest == situation.candidate.spec.digest
+    return same and approval.expires_at > now and (role is None or role == approval.role)
+
+
+def _pass(situation: Situation, *, reason: str, message: str, by: str | None = None) -> Decision:
+    stage = after_review(situation.observation.spec)
+    return situation.decision(
+        stage=stage,
+        reason=reason,
+        message=message,
+        capacity=100 if stage is StageName.SOAK else 0,
+        record=record(
+            at=situation.now, outcome=Outcome.ADVANCE, reason=reason, message=message, stage=stage, weight=0, by=by
+        ),
+    )

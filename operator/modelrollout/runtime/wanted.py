@@ -1,0 +1,109 @@
+"""What a spec refers to, looked up: its configuration and the documents that are kept with its revision.
+
+Nothing here may stop a rollback, so nothing raises: what cannot be read is said, and the decision is the planner's.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from modelrollout.adapters.kubernetes import ApiError, Forbidden, KubernetesApi
+from modelrollout.api.config import ConfigCopy, Document, RevisionConfig, SecretMark
+from modelrollout.api.modeldeployment import ModelDeploymentSpec
+from modelrollout.api.revision import config_digest, copy_name
+from modelrollout.plan.observation import ConfigMapView, Wanted
+from modelrollout.runtime.configs import Configs, Secrets
+
+MAX_DOCUMENT_BYTES = 128 * 1024
+"""Each revision keeps its contract and card, and etcd refuses objects of more than a megabyte and a half."""
+
+
+class _Missing(Exception):  # noqa: N818
+    """`reason` is a condition's, `message` names what is missing and the remedy."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.told = (reason, message)
+
+
+class Lookup:
+    def __init__(self, *, api: KubernetesApi, configs: Configs, secrets: Secrets) -> None:
+        self._api = api
+        self._configs = configs
+        self._secrets = secrets
+
+    async def wanted(self, namespace: str, name: str, spec: ModelDeploymentSpec) -> Wanted:
+        """`name` is that of the ModelDeployment, after which copies are called."""
+        try:
+            views = [await self._config_map(namespace, ref, "config") for ref in spec.config.config_map_refs]
+            copies = {view.name: _copy(name, view) for view in views}
+            return Wanted(
+                config=RevisionConfig(
+                    config_maps=tuple(copies[view.name] for view in views),
+                    secrets=tuple([await self._secret(namespace, ref) for ref in spec.config.secret_refs]),
+                ),
+                sources={copies[view.name].copy_name: view for view in views},
+                contract=await self._document(namespace, "contract", spec.contract),
+                card=await self._document(namespace, "card", spec.card),
+            )
+        except _Missing as missing:
+            return Wanted(missing=missing.told)
+
+    async def _config_map(self, namespace: str, name: str, field: str) -> ConfigMapView:
+        try:
+            found = await self._configs.get(self._api, namespace, name)
+        except ApiError as error:
+            raise _Missing("ConfigUnreadable", f"{field}: ConfigMap {name} cannot be read: {error.message}") from error
+        if found is None:
+            raise _Missing("ConfigMissing", f"{field}: there is no ConfigMap {name}; apply it, or name another one")
+        return found
+
+    async def _secret(self, namespace: str, name: str) -> SecretMark:
+        try:
+            found = await self._secrets.get(self._api, namespace, name)
+        except Forbidden as error:
+            raise _Missing(
+                "SecretForbidden",
+                f"config.secretRefs: the operator may not get Secret {name}; grant it by a Role in this namespace, or "
+                "leave the Secret out",
+            ) from error
+        except ApiError as error:
+            raise _Missing("ConfigUnreadable", f"config: Secret {name} cannot be read: {error.message}") from error
+        if found is None:
+            raise _Missing("ConfigMissing", f"config: there is no Secret {name}; apply it, or name another one")
+        return found
+
+    async def _document(self, namespace: str, field: str, document: Document | None) -> Mapping[str, Any] | None:
+        if document is None or document.config_map_ref is None:
+            return document.inline if document is not None else None
+        ref = document.config_map_ref
+        view = await self._config_map(namespace, ref.name, field)
+        key = ref.key or (next(iter(view.data)) if len(view.data) == 1 else None)
+        if key is None or key not in view.data:
+            there = ", ".join(sorted(view.data)) or "none"
+            raise _Missing(
+                "DocumentInvalid", f"{field}.configMapRef.key: name one of the keys of ConfigMap {ref.name}: {there}"
+            )
+        return _parsed(view.data[key], f"{field}: key {key} of ConfigMap {ref.name}")
+
+
+def _copy(deployment: str, view: ConfigMapView) -> ConfigCopy:
+    digest = config_digest(view.name, view.data, view.binary_data)
+    return ConfigCopy(name=view.name, digest=digest, copy_name=copy_name(deployment, digest))
+
+
+def _parsed(text: str, where: str) -> Mapping[str, Any]:
+    if len(text.encode()) > MAX_DOCUMENT_BYTES:
+        raise _Missing("DocumentInvalid", f"{where} is longer than {MAX_DOCUMENT_BYTES // 1024} KiB; shorten it")
+    try:
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise _Missing("DocumentInvalid", f"{where} is neither YAML nor JSON: {_first_line(error)}") from error
+    if not isinstance(document, dict):
+        raise _Missing("DocumentInvalid", f"{where} must be a mapping of names to values")
+    return document
+
+
+def _first_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
