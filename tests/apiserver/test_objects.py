@@ -8,11 +8,21 @@ import pytest
 
 from modelrollout.api.base import ApiType
 from modelrollout.api.conditions import Condition, ConditionType
-from modelrollout.api.modeldeployment import ModelDeployment, ModelDeploymentStatus, StageName
+from modelrollout.api.modeldeployment import (
+    MAX_ANSWERS,
+    AnsweredAction,
+    Approval,
+    ModelDeployment,
+    ModelDeploymentStatus,
+    Pause,
+    StageName,
+)
 from modelrollout.api.modelrevision import (
+    MAX_CHANGES,
     MAX_DECISIONS,
     MAX_HISTORY,
     ArmCounts,
+    Changes,
     DecisionRecord,
     GateRecord,
     ModelRevision,
@@ -25,6 +35,7 @@ from modelrollout.api.modelrevision import (
 )
 from modelrollout.api.revision import digest
 from modelrollout.api.rollout import DEFAULT_GATES, ErrorRates
+from modelrollout.api.rolloutaction import Answer, RolloutAction, RolloutActionStatus, Verb
 from tests.apiserver.corpus_files import good
 from tests.apiserver.kubectl import Kubectl
 
@@ -151,6 +162,35 @@ class TestRevision:
         assert kubectl.patch("mrev", "labelled", {"status": {"state": "Live"}}, STATUS)["status"]["state"] == "Live"
 
 
+class TestAction:
+    SENTENCE = "spec: an action is a record and cannot be changed; make a new one instead"
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"deployment": "other"},
+            {"action": "Reject", "role": None},
+            {"requestedBy": "olga@example.com"},
+            {"reason": "for another reason"},
+            {"candidateDigest": "f" * 64},
+            {"role": None},
+            {"expiresAt": "2027-10-06T12:00:00Z"},
+        ],
+        ids=["deployment", "action", "author", "reason", "digest", "role", "end"],
+    )
+    def test_what_it_asks_for_cannot_be_changed(self, kubectl: Kubectl, change: dict[str, Any]) -> None:
+        body = good("approval") | {"metadata": {"name": "immutable"}}
+        kubectl.apply(body)
+        assert self.SENTENCE in refusal(kubectl, "mact", "immutable", {"spec": change})
+        assert kubectl.get("mact", "immutable")["spec"] == body["spec"]
+
+    def test_its_answer_comes_back_as_it_was(self, kubectl: Kubectl) -> None:
+        kubectl.apply(good("action") | {"metadata": {"name": "answered"}})
+        status = RolloutActionStatus(outcome=Answer.REFUSED, message="m" * 2000, at=AT)
+        stored = kubectl.patch("mact", "answered", {"status": dumped(status)}, STATUS)
+        assert RolloutAction.read(stored).status == status
+
+
 class TestKubectl:
     def test_columns_of_a_deployment(self, kubectl: Kubectl) -> None:
         kubectl.apply(named("columns"))
@@ -179,17 +219,27 @@ class TestKubectl:
 
     def test_columns_of_a_revision(self, kubectl: Kubectl) -> None:
         kubectl.apply(good("revision") | {"metadata": {"name": "columns"}})
-        kubectl.patch("mrev", "columns", {"status": {"state": "Shadow"}}, STATUS)
+        ended = {"state": "RolledBack", "liveFor": "3d4h", "ended": "GateFailed"}
+        kubectl.patch("mrev", "columns", {"status": ended}, STATUS)
         header, row = kubectl("get", "mrev", "columns").splitlines()
-        assert header.split() == ["NAME", "DEPLOYMENT", "VERSION", "STATE", "AGE"]
-        assert row.split()[:-1] == ["columns", "fraud", "7", "Shadow"]
+        assert header.split() == ["NAME", "DEPLOYMENT", "VERSION", "STATE", "LIVE", "FOR", "ENDED", "AGE"]
+        assert row.split()[:-1] == ["columns", "fraud", "7", "RolledBack", "3d4h", "GateFailed"]
 
-    def test_the_category_names_both_kinds(self, kubectl: Kubectl) -> None:
+    def test_columns_of_an_action(self, kubectl: Kubectl) -> None:
+        kubectl.apply(good("action") | {"metadata": {"name": "columns"}})
+        kubectl.patch("mact", "columns", {"status": {"outcome": "Refused", "message": "no"}}, STATUS)
+        header, row = kubectl("get", "mact", "columns").splitlines()
+        assert header.split() == ["NAME", "DEPLOYMENT", "ACTION", "BY", "OUTCOME", "AGE"]
+        assert row.split()[:-1] == ["columns", "fraud", "Pause", "anna@example.com", "Refused"]
+
+    def test_the_category_names_all_kinds(self, kubectl: Kubectl) -> None:
         kubectl.apply(named("category"))
         kubectl.apply(good("revision") | {"metadata": {"name": "category"}})
+        kubectl.apply(good("action") | {"metadata": {"name": "category"}})
         names = kubectl("get", "modelrollout", "-o", "name").split()
         assert "modeldeployment.modelrollout.dev/category" in names
         assert "modelrevision.modelrollout.dev/category" in names
+        assert "rolloutaction.modelrollout.dev/category" in names
 
     def test_explain_explains(self, kubectl: Kubectl) -> None:
         assert "How often the evidence is looked at" in kubectl("explain", "mdep.spec.rollout.interval")
@@ -228,6 +278,23 @@ class TestFullStatus:
             stage_started_at=AT + timedelta(minutes=5),
             weight_changed_at=AT + timedelta(minutes=7),
             rejected="fedcba9876",
+            previous="0fedcba987",
+            paused=Pause(by="p" * 256, reason="m" * 2000, at=AT),
+            resumed_at=AT,
+            approval=Approval(by="p" * 256, role="r" * 253, reason="m" * 2000, digest="ab" * 32, at=AT, expires_at=AT),
+            actions=(
+                AnsweredAction(
+                    uid="u" * 36,
+                    name="n" * 253,
+                    action=Verb.ROLLBACK,
+                    by="p" * 256,
+                    outcome=Answer.APPLIED,
+                    message="m" * 2000,
+                    at=AT,
+                ),
+            )
+            * MAX_ANSWERS,
+            expected_verdict_at=AT,
             replicas=6,
             ready_replicas=6,
             conditions=tuple(
@@ -282,7 +349,11 @@ class TestFullStatus:
         status = ModelRevisionStatus(
             state=RevisionState.ROLLED_BACK,
             history=tuple(StateChange(state=RevisionState.CANARY, at=AT) for _ in range(MAX_HISTORY)),
+            live_at=AT,
+            live_for="d" * 200,
+            ended="R" * 200,
             traffic_ended_at=AT,
+            changes=Changes(since="6" * 60, entries=("c" * 4000,) * MAX_CHANGES),
             evidence=StoredEvidence(
                 policy="p" * 64,
                 evaluated_at=AT,

@@ -68,6 +68,7 @@ def test_every_node_has_one_type_and_nothing_that_a_structural_schema_may_not_ha
         "ModelRevision",
         "GateTemplate",
         "ClusterGateTemplate",
+        "RolloutAction",
     }
     wrong = {path: FORBIDDEN & node.keys() for path, node in NODES if FORBIDDEN & node.keys()}
     assert wrong == {}
@@ -86,14 +87,18 @@ def test_lists_maps_and_texts_are_bounded() -> None:
                 assert "maxProperties" in node, path
 
 
-def test_only_the_pod_template_and_stored_evidence_keep_unknown_fields() -> None:
+def test_only_the_pod_template_documents_and_stored_evidence_keep_unknown_fields() -> None:
     template = "ModelDeployment.spec.serving.template"
     assert [path for path, node in NODES if PRESERVE in node] == [
+        "ModelDeployment.spec.contract.inline",
+        "ModelDeployment.spec.card.inline",
         template,
         f"{template}.metadata",
         f"{template}.spec",
         f"{template}.spec.containers[]",
         "ModelRevision.spec.serving.template",
+        "ModelRevision.spec.contract",
+        "ModelRevision.spec.card",
         "ModelRevision.status.evidence.gates[].state",
         "ModelRevision.status.evidence.templates[].spec",
     ]
@@ -117,11 +122,11 @@ def test_bounds_are_whole_numbers() -> None:
 
 def test_the_model_and_the_status_have_no_defaults() -> None:
     """The digest must not depend on the CRD's release, and what the operator left out must stay left out."""
-    parts = ("ModelDeployment.spec.model", "ModelDeployment.status", "ModelRevision")
+    parts = ("ModelDeployment.spec.model", "ModelDeployment.status", "ModelRevision", "RolloutAction")
     assert [path for path, node in NODES if path.startswith(parts) and "default" in node] == []
 
 
 def test_users_get_an_explanation_of_every_field_that_they_write() -> None:
-    written = ("ModelDeployment.spec", "GateTemplate.spec", "ClusterGateTemplate.spec")
+    written = ("ModelDeployment.spec", "GateTemplate.spec", "ClusterGateTemplate.spec", "RolloutAction.spec")
     fields = [(path, node) for path, node in NODES if path.startswith(written) and path[-1] != "]"]
     assert [path for path, node in fields if not node.get("description")] == []

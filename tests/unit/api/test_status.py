@@ -8,9 +8,10 @@ from pydantic import ValidationError
 
 from modelrollout.api.base import ApiType
 from modelrollout.api.conditions import Condition
-from modelrollout.api.modeldeployment import ModelDeploymentStatus, StageName
+from modelrollout.api.modeldeployment import AnsweredAction, Approval, ModelDeploymentStatus, Pause, StageName
 from modelrollout.api.modelrevision import (
     ArmCounts,
+    Changes,
     DecisionRecord,
     GateRecord,
     ModelRevisionStatus,
@@ -20,6 +21,7 @@ from modelrollout.api.modelrevision import (
     StoredEvidence,
     StoredGate,
 )
+from modelrollout.api.rolloutaction import Answer, RolloutActionStatus, Verb
 
 AT = datetime(2026, 10, 5, 12, 30, 15, 250000, tzinfo=UTC)
 GATE = GateRecord(
@@ -48,12 +50,24 @@ DEPLOYMENT = ModelDeploymentStatus(
     stable_version="6",
     weight=10,
     stage_started_at=AT,
+    previous="fedcba9876",
+    paused=Pause(by="anna", reason="the queue behind it is full", at=AT),
+    approval=Approval(by="olga", role="model-risk", reason="checked", digest="ab" * 32, at=AT, expires_at=AT),
+    actions=(
+        AnsweredAction(
+            uid="5f0c", name="pause-1", action=Verb.PAUSE, by="anna", outcome=Answer.APPLIED, message="paused", at=AT
+        ),
+    ),
     conditions=(Condition(type="Ready", status="False", reason="RollingOut", last_transition_time=AT),),
 )
 REVISION = ModelRevisionStatus(
     state=RevisionState.ROLLED_BACK,
     history=(StateChange(state=RevisionState.CANARY, at=AT),),
+    live_at=AT,
+    live_for="3d4h",
+    ended="GateFailed",
     traffic_ended_at=AT,
+    changes=Changes(since="6", entries=("retrained on October", "image: fraud-server:6 -> fraud-server:7")),
     evidence=StoredEvidence(
         policy="abc", evaluated_at=AT, gates=(StoredGate(name="errors", state={"harm_logs": [-1.5], "n": None}),)
     ),
@@ -61,7 +75,10 @@ REVISION = ModelRevisionStatus(
 )
 
 
-@pytest.mark.parametrize("status", [DEPLOYMENT, REVISION], ids=["deployment", "revision"])
+ACTION = RolloutActionStatus(outcome=Answer.REFUSED, message="no rollout is under way", at=AT)
+
+
+@pytest.mark.parametrize("status", [DEPLOYMENT, REVISION, ACTION], ids=["deployment", "revision", "action"])
 def test_it_comes_back_as_it_was(status: ApiType) -> None:
     as_text = status.model_dump_json(by_alias=True, exclude_none=True)
     assert type(status).model_validate_json(as_text) == status
@@ -78,6 +95,27 @@ def test_names_on_the_wire_are_in_camel_case() -> None:
         "stableVersion": "6",
         "weight": 10,
         "stageStartedAt": "2026-10-05T12:30:15.250000Z",
+        "previous": "fedcba9876",
+        "paused": {"by": "anna", "reason": "the queue behind it is full", "at": "2026-10-05T12:30:15.250000Z"},
+        "approval": {
+            "by": "olga",
+            "role": "model-risk",
+            "reason": "checked",
+            "digest": "ab" * 32,
+            "at": "2026-10-05T12:30:15.250000Z",
+            "expiresAt": "2026-10-05T12:30:15.250000Z",
+        },
+        "actions": [
+            {
+                "uid": "5f0c",
+                "name": "pause-1",
+                "action": "Pause",
+                "by": "anna",
+                "outcome": "Applied",
+                "message": "paused",
+                "at": "2026-10-05T12:30:15.250000Z",
+            }
+        ],
         "replicas": 0,
         "readyReplicas": 0,
         "conditions": [
