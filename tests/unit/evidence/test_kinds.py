@@ -153,7 +153,7 @@ def a_bad_one(policy: Policy, *, number: int) -> Observed:
         case GatePolicy():
             return Interval(candidate=Counts(50, 10 + number), stable=Counts(50, 1))
         case ShapePolicy():
-            return Spread(candidate=Bins(("0.5",), 100.0, (10.0 + number,)), stable=Bins(("0.5",), 100.0, (90.0,)))
+            return Spread(candidate=Bins(("0.5",), 100.0, (10.0 + number,)), stable=Bins(("0.5",), 100.0, (3.0,)))
         case MeanPolicy():
             return Levels(9.0 + number / 7, 1.0 + number % 2, at=200.0 * number)
         case LimitPolicy():
