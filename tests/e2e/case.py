@@ -114,6 +114,10 @@ class Case:
         """A figure for the summary; nothing is asserted on it."""
         self.notes.append(text)
 
+    def execute(self, pod: str, *command: str) -> str:
+        """What a command prints in a pod's first container."""
+        return kubectl("exec", pod, "-n", self.namespace, "--", *command)
+
     def fetch(self, *arguments: str) -> Object:
         found: Object = json.loads(kubectl("get", *arguments, "-n", self.namespace, "-o", "json"))
         return found

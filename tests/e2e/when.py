@@ -6,10 +6,18 @@ import json
 
 import pytest
 
-from demo.kubectl import KubectlError, kubectl
+from demo.kubectl import KubectlError, apply, kubectl
 from tests.e2e import installed
 from tests.e2e.case import Case
+from tests.e2e.history import Object
 from tests.e2e.manifests import NAME, Manifest, addressed
+from tests.e2e.waiting import until
+
+
+def _who() -> str:
+    """The user name that the API server knows us by."""
+    name: str = json.loads(kubectl("auth", "whoami", "-o", "json"))["status"]["userInfo"]["username"]
+    return name
 
 
 class When:
@@ -32,6 +40,31 @@ class When:
     def deleted(self, name: str = NAME) -> None:
         self._case.changed()
         kubectl("delete", "modeldeployment", name, "-n", self._case.namespace, "--wait=false")
+
+    def asked(self, action: str, *, name: str = NAME, reason: str = "a test", **said: str) -> Object:
+        """A RolloutAction of whoever runs the tests; gives it when it was answered. `said` goes into its spec."""
+        self._case.changed()
+        spec = {"deployment": name, "action": action, "requestedBy": _who(), "reason": reason, **said}
+        made = {
+            "apiVersion": "modelrollout.dev/v1alpha1",
+            "kind": "RolloutAction",
+            "metadata": {"generateName": f"{name}-{action.lower()}-", "namespace": self._case.namespace},
+            "spec": spec,
+        }
+        created = json.loads(kubectl("create", "-f", "-", "-o", "json", feed=json.dumps(made)))
+        called = created["metadata"]["name"]
+
+        def answered() -> Object | None:
+            found = self._case.fetch("rolloutaction", called)
+            return found if found.get("status", {}).get("outcome") else None
+
+        return until(f"{action} of {name} is answered", answered, namespace=self._case.namespace)
+
+    def config_map(self, name: str, **data: str) -> None:
+        """Applied, as a person or a pipeline does it."""
+        self._case.changed()
+        metadata = {"name": name, "namespace": self._case.namespace}
+        apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
 
     def operator_killed(self) -> None:
         """SIGKILL to the leader, and its container is started again."""
