@@ -16,12 +16,23 @@ from modelrollout.api.model import Model
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus, StageName
 from modelrollout.api.modelrevision import ModelRevisionSpec, ModelRevisionStatus, RevisionState, StateChange
 from modelrollout.api.revision import child_name, content, digest, short
-from modelrollout.api.rollout import CanaryStage, Inconclusive, Pace, Rollout, ShadowStage, SoakStage, Stage
+from modelrollout.api.rollout import (
+    CanaryStage,
+    Inconclusive,
+    Pace,
+    ReviewStage,
+    Rollout,
+    ShadowStage,
+    SoakStage,
+    Stage,
+)
+from modelrollout.api.rolloutaction import RolloutActionSpec, Verb
 from modelrollout.api.route import ParentRef, Route
 from modelrollout.api.serving import Server, Serving
 from modelrollout.evidence import Counts, GateEvidence, Interval
 from modelrollout.plan.gates import gathered
 from modelrollout.plan.observation import (
+    ActionView,
     Backend,
     CandidateEvidence,
     Observation,
@@ -51,6 +62,7 @@ ERRORS = Gate(name="errors", signal=Signal.ERRORS)
 LATENCY = Gate(name="latency", signal=Signal.LATENCY, over="500ms")
 
 SHADOW = Stage(shadow=ShadowStage(min_requests=500, hold_for="30s"))
+REVIEW = Stage(review=ReviewStage())
 CANARY = Stage(canary=CanaryStage(weights=(5, 25, 50), hold_for="60s"))
 PACED = Stage(canary=CanaryStage(pace=Pace.EVIDENCE, hold_for="30s", error_budget=30))
 SOAK = Stage(soak=SoakStage(hold_for="10m"))
@@ -228,6 +240,46 @@ def observation(
     )
 
 
+def asked(
+    verb: Verb,
+    *,
+    number: int = 1,
+    by: str = "alice",
+    reason: str = "the numbers look wrong",
+    about: ModelDeploymentSpec | None = None,
+    back_to: ModelDeploymentSpec | None = None,
+    role: str | None = None,
+    expires_at: datetime | None = None,
+    created_at: datetime = NOW,
+    answered: bool = False,
+) -> ActionView:
+    """A RolloutAction; `about` is the revision whose digest it names, `back_to` where a rollback should go."""
+    if verb is Verb.APPROVE:
+        expires_at = expires_at or NOW + timedelta(hours=4)
+    return ActionView(
+        uid=f"uid-{number}",
+        name=f"{NAME}-{verb.lower()}-{number}",
+        created_at=created_at,
+        answered=answered,
+        spec=RolloutActionSpec(
+            deployment=NAME,
+            action=verb,
+            requested_by=by,
+            reason=reason,
+            candidate_digest=digest(about.model, about.serving) if about else None,
+            revision=id_of(back_to) if back_to else None,
+            role=role,
+            expires_at=expires_at,
+        ),
+    )
+
+
+def superseded(of: ModelDeploymentSpec, *, live_at: datetime, replicas: int | None = None) -> RevisionView:
+    """A revision that was live before the present one."""
+    view = revision(of, replicas=replicas, state=RevisionState.SUPERSEDED, traffic_ended_at=ago(3600))
+    return replace(view, status=view.status.model_copy(update={"live_at": live_at, "live_for": "1h"}))
+
+
 def installing(of: ModelDeploymentSpec, *, ready: int, pods: Iterable[PodView] = ()) -> Observation:
     """The first version, whose pods are asked for and start."""
     status = ModelDeploymentStatus(stage=StageName.INSTALL, candidate=id_of(of))
@@ -306,4 +358,10 @@ def rolling(
     )
 
 
-_STATE = {StageName.SHADOW: "Shadow", StageName.CANARY: "Canary", StageName.SOAK: "Soaking"}
+_STATE = {
+    StageName.SHADOW: "Shadow",
+    StageName.REVIEW: "Evaluating",
+    StageName.CANARY: "Canary",
+    StageName.SOAK: "Soaking",
+    StageName.ROLLBACK: "Pending",
+}

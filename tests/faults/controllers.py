@@ -74,8 +74,9 @@ class Controllers:
 
     def _collect_garbage(self) -> None:
         owners = {body["metadata"]["uid"] for body in self._store.look(MODEL_DEPLOYMENTS)}
-        owners |= {body["metadata"]["uid"] for body in self._store.look(MODEL_REVISIONS)}
-        for resource in (HTTP_ROUTES, SERVICES, DEPLOYMENTS, CONFIG_MAPS, MODEL_REVISIONS):
+        for resource in (HTTP_ROUTES, SERVICES, DEPLOYMENTS, MODEL_REVISIONS, CONFIG_MAPS):
+            if resource is CONFIG_MAPS:  # revisions that are left own them
+                owners |= {body["metadata"]["uid"] for body in self._store.look(MODEL_REVISIONS)}
             for body in self._store.look(resource):
                 references = body["metadata"].get("ownerReferences") or []
                 if references and not any(reference["uid"] in owners for reference in references):

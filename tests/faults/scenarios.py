@@ -8,6 +8,7 @@ from typing import Any
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
 from modelrollout.api.modelrevision import StoredEvidence
 from modelrollout.api.revision import child_name
+from modelrollout.api.rolloutaction import Verb
 from tests.builders import NAME, id_of
 from tests.faults.direct import Moment, Request
 from tests.faults.traffic import Behaviour
@@ -51,13 +52,39 @@ class Scenario:
             await world.until(lambda: world.is_live(live), within=60)
             await world.run(5)
 
+    def act(self, world: World) -> None:
+        """What the user does then."""
+        world.apply(self.new)
+
+
+class GoingBack(Scenario):
+    """`new` is live, `live` was before it and its pods are gone; then somebody asks for a rollback."""
+
+    @property
+    def winner(self) -> ModelDeploymentSpec:
+        assert self.live is not None
+        return self.live
+
+    def has_ended(self, world: World) -> bool:
+        return world.is_live(self.winner) and world.status().get("rejected") == id_of(self.new)
+
+    async def begin(self, world: World) -> None:
+        await super().begin(world)
+        world.apply(self.new)
+        await world.until(lambda: world.is_live(self.new), within=LIMIT_SECONDS)
+
+    def act(self, world: World) -> None:
+        world.ask(Verb.ROLLBACK)
+
 
 INSTALL = Scenario("install", None, brisk("1"))
 GOOD = Scenario("good", brisk("1"), brisk("2"))
 BAD_ONE = Scenario("bad", brisk("1"), brisk("3", stages=(CANARY, SOAK)), BAD)
 GOOD_BY_RATIO = Scenario("good-by-ratio", brisk("1", route=False), brisk("2", route=False))
 BAD_BY_RATIO = Scenario("bad-by-ratio", brisk("1", route=False), brisk("3", route=False), BAD)
-SCENARIOS = (INSTALL, GOOD, BAD_ONE, GOOD_BY_RATIO, BAD_BY_RATIO)
+BACK = GoingBack("back", brisk("1"), brisk("2", stages=(CANARY, SOAK)))
+BACK_BY_RATIO = GoingBack("back-by-ratio", brisk("1", route=False), brisk("2", route=False))
+SCENARIOS = (INSTALL, GOOD, BAD_ONE, GOOD_BY_RATIO, BAD_BY_RATIO, BACK, BACK_BY_RATIO)
 
 
 @dataclass
@@ -109,7 +136,7 @@ class Story:
 async def play(scenario: Scenario, world: World, *, within: float = LIMIT_SECONDS) -> Story:
     """From the user's edit to the end, with a successor for each process that dies on the way."""
     story = Story(world)
-    world.apply(scenario.new)
+    scenario.act(world)
     end = world.clock.monotonic() + within
     settled_at = end
     while world.clock.monotonic() < settled_at:

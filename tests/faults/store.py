@@ -8,7 +8,7 @@ a write could collide with and no paging, which are what faults are about. So th
 * a status is another subresource: it is written only by `patch_status`, guarded by resourceVersion, and a write of the
   object leaves it alone; `generation` counts changes of the spec;
 * defaults are filled in where an answer of the real server differs from what was sent (routes and services);
-* a ModelDeployment or ModelRevision that breaks its own rules is refused, its status too;
+* an object of our kinds that breaks its own rules is refused, its status too;
 * each change is kept for watches until it is compacted away.
 
 Refusals are the adapter's own errors, with the status code of the real server. Nothing here waits: one call is one
@@ -43,6 +43,7 @@ from modelrollout.adapters.kubernetes import (
 )
 from modelrollout.api.modeldeployment import ModelDeployment
 from modelrollout.api.modelrevision import ModelRevision
+from modelrollout.api.rolloutaction import RolloutAction
 
 TEMPLATES = (GATE_TEMPLATES, CLUSTER_GATE_TEMPLATES)
 RESOURCES = (
@@ -280,7 +281,7 @@ def _defaulted(resource: Resource, body: JsonObject) -> JsonObject:
 
 
 def _validate(resource: Resource, body: JsonObject) -> None:
-    kinds = {MODEL_DEPLOYMENTS: ModelDeployment, MODEL_REVISIONS: ModelRevision}
+    kinds = {MODEL_DEPLOYMENTS: ModelDeployment, MODEL_REVISIONS: ModelRevision, ROLLOUT_ACTIONS: RolloutAction}
     kind = kinds.get(resource)
     if kind is None:
         return

@@ -10,20 +10,23 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from modelrollout.adapters.kubernetes import (
+    CONFIG_MAPS,
     DEPLOYMENTS,
     HTTP_ROUTES,
     MODEL_DEPLOYMENTS,
     MODEL_REVISIONS,
+    ROLLOUT_ACTIONS,
     SERVICES,
     JsonObject,
 )
 from modelrollout.adapters.prometheus import MetricsSource
 from modelrollout.api.gates import Gate
-from modelrollout.api.group import API_VERSION, MODEL_DEPLOYMENT
+from modelrollout.api.group import API_VERSION, LABEL_NAME, MODEL_DEPLOYMENT, ROLLOUT_ACTION
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
 from modelrollout.api.modelrevision import StoredEvidence
 from modelrollout.api.revision import child_name
 from modelrollout.api.rollout import CanaryStage, ShadowStage, SoakStage, Stage
+from modelrollout.api.rolloutaction import Verb
 from modelrollout.evidence import GateEvidence
 from modelrollout.plan.capacity import carried_weight
 from modelrollout.plan.gates import restored
@@ -125,6 +128,8 @@ class Watchdog:
         first = self.first_evidence.get(name)
         if first is None or first.policy != stored.policy:
             first = self.first_evidence[name] = stored
+        if stored == self.last_evidence.get(name):
+            return
         self.last_evidence[name] = stored
         deployment = self.store.get(MODEL_DEPLOYMENTS, body["metadata"]["namespace"], body["spec"]["deployment"])
         since = datetime.fromisoformat(body["metadata"]["creationTimestamp"])
@@ -196,6 +201,14 @@ class World:
     def apply(self, spec: ModelDeploymentSpec, *, name: str = NAME, namespace: str = NAMESPACE) -> None:
         self.store.apply(MODEL_DEPLOYMENTS, manifest(spec, name=name, namespace=namespace), manager="people")
 
+    def ask(self, verb: Verb, *, name: str = NAME, by: str = "alice", **said: str) -> JsonObject:
+        """A RolloutAction; `said` goes into its spec."""
+        number = len(self.store.look(ROLLOUT_ACTIONS)) + 1
+        spec = {"deployment": name, "action": verb.value, "requestedBy": by, "reason": "the numbers look wrong", **said}
+        metadata = {"name": f"{name}-{verb.lower()}-{number}", "namespace": NAMESPACE}
+        body = {"apiVersion": API_VERSION, "kind": ROLLOUT_ACTION, "metadata": metadata, "spec": spec}
+        return self.store.apply(ROLLOUT_ACTIONS, body, manager="people")
+
     # Processes
 
     async def start(self, *, deliver: Delivery = at_once) -> Process:
@@ -265,6 +278,12 @@ class World:
             "conditions": {c["type"]: (c["status"], c["reason"]) for c in status["conditions"]},
             "workloads": {b["metadata"]["name"]: b["spec"]["replicas"] for b in self.store.all(DEPLOYMENTS)},
             "services": {b["metadata"]["name"]: b["spec"]["selector"] for b in self.store.all(SERVICES)},
+            "actions": {
+                b["metadata"]["name"]: (b.get("status") or {}).get("outcome") for b in self.store.all(ROLLOUT_ACTIONS)
+            },
+            "copies": {
+                b["metadata"]["name"]: b.get("data") for b in self.store.all(CONFIG_MAPS, label_selector=LABEL_NAME)
+            },
             "routes": [b["spec"]["rules"] for b in self.store.all(HTTP_ROUTES)],
             "revisions": {
                 b["metadata"]["name"]: (

@@ -65,7 +65,8 @@ class GateEvidence:
 
     `harm_logs` are ln of the stakes in play; `safety_logs` and `safety_slopes` are the sums of the safety bets (before
     the division by `phi`); `history` is what the stable arm served before the rollout; `pending` waits for its other
-    arm. `carried` is ln E_harm as an earlier rollout of the same revision left it, None in its first.
+    arm. `carried` is ln E_harm as an earlier rollout of the same revision left it, None in its first; it is
+    written rounded up where the stakes are rounded down, so that writing alone is no new evidence.
     """
 
     planned_intervals: int
@@ -104,7 +105,7 @@ class GateEvidence:
             "history": record.pair(self.history),
             "pending": [*record.pair(self.pending.candidate), *record.pair(self.pending.stable)],
         }
-        return state if self.carried is None else {**state, "carried": record.floor(self.carried)}
+        return state if self.carried is None else {**state, "carried": record.ceiling(self.carried)}
 
     @classmethod
     def from_dict(cls, stored: object) -> "GateEvidence":

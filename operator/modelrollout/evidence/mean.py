@@ -124,7 +124,7 @@ class MeanEvidence:
             "safetyLogs": [record.floor(value) for value in self.safety_logs],
             "means": [self.candidate, self.stable],
             "open": [block.number, block.readings, block.candidate, block.stable] if block else [],
-            "carried": None if self.carried is None else record.floor(self.carried),
+            "carried": None if self.carried is None else record.ceiling(self.carried),
         }
 
     @classmethod

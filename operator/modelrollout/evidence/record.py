@@ -15,6 +15,11 @@ def floor(value: float) -> float:
     return rounded if rounded <= value else round(rounded - 10**-_DECIMALS, _DECIMALS)
 
 
+def ceiling(value: float) -> float:
+    """`value` to six decimals, never below it; what was rounded once stays as it is."""
+    return -floor(-value)
+
+
 def short(value: float) -> float:
     """`value` to six decimals, as a whole number where it is one."""
     rounded = round(value, _DECIMALS)

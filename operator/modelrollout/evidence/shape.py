@@ -127,7 +127,7 @@ class ShapeEvidence:
             "beyond": [[record.short(value) for value in (edge.candidate, edge.stable)] for edge in known],
             "history": [record.short(edge.history) for edge in known],
             "pending": [_stored_bins(self.pending.candidate), _stored_bins(self.pending.stable)],
-            "carried": None if self.carried is None else record.floor(self.carried),
+            "carried": None if self.carried is None else record.ceiling(self.carried),
         }
 
     def _totals(self) -> tuple[float, float, float]:

@@ -5,6 +5,7 @@ between any two actions. Every plan on the way is checked, and so is the world a
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -15,13 +16,14 @@ from modelrollout.api.group import LABEL_REVISION
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
 from modelrollout.api.modelrevision import Outcome, RevisionState
 from modelrollout.api.rollout import CanaryStage, Inconclusive, Pace, ShadowStage, SoakStage, Stage
+from modelrollout.api.rolloutaction import Answer, Verb
 from modelrollout.evidence import Verdict
 from modelrollout.plan import Observation, Plan, plan
 from modelrollout.plan.actions import ApplyWorkload, RemoveWorkload
 from modelrollout.plan.observation import Trouble
 from modelrollout.plan.pods import MODEL_TROUBLE
 from modelrollout.plan.shape import DRAIN
-from tests.builders import ERRORS, LATENCY, counted, id_of, spec
+from tests.builders import ERRORS, LATENCY, REVIEW, counted, id_of, spec
 from tests.property.plan.world import World
 
 SHADOW = Stage(shadow=ShadowStage(min_requests=200, hold_for="10s"))
@@ -36,11 +38,13 @@ POLICIES: Sequence[dict[str, Any]] = (
     {"stages": (PACED,), "max_duration": "2m"},
     {"stages": (SHADOW, FIXED, SOAK), "max_duration": "1m", "on_inconclusive": Inconclusive.ROLLBACK},
     {"stages": (SHADOW, PACED, SOAK), "max_duration": "1m", "on_inconclusive": Inconclusive.PROMOTE},
+    {"stages": (SHADOW, REVIEW, FIXED, SOAK)},
 )
 VERSIONS = ("1", "2", "3")
 IDS = {version: id_of(spec(version)) for version in VERSIONS}
-EARNED = {"CanaryPassed": "Pass", "PromotedInconclusive": None}
+EARNED = {"CanaryPassed": "Pass", "PromotedInconclusive": None, "PromotedByPerson": None}
 """What must be on the record of a version before it is promoted, with the verdict that it must have."""
+BACKWARDS = (Verb.ROLLBACK, Verb.REJECT)
 JUDGED = {"ShadowPassed": "Pass", "CanaryPassed": "Pass", "EvidenceOfHarm": "Fail"}
 
 
@@ -58,8 +62,10 @@ class CheckedWorld(World):
             self._gives_no_more_than_ready_pods_carry(planned)
             self._leaves_records_with_numbers(planned)
             self._promotes_what_earned_it(observed, planned)
+            self._answers_each_action_once(observed, planned)
         if cut_after is None or cut_after > 0:
             self._takes_harm_back_first(observed, planned)
+            self._goes_back_at_once_when_asked(observed, planned)
         return planned
 
     def _removes_nothing_that_serves(self, observed: Observation, planned: Plan) -> None:
@@ -102,6 +108,20 @@ class CheckedWorld(World):
             assert self.shares().get(candidate.id, 0.0) == 0.0
             assert planned.status.rejected == candidate.id
 
+    def _answers_each_action_once(self, observed: Observation, planned: Plan) -> None:
+        before = {answer.uid: answer for answer in observed.status.actions}
+        after = [answer.uid for answer in planned.status.actions]
+        assert len(set(after)) == len(after)
+        assert all(before.get(answer.uid, answer) == answer for answer in planned.status.actions)
+        assert len(set(after) - set(before)) <= 1
+
+    def _goes_back_at_once_when_asked(self, observed: Observation, planned: Plan) -> None:
+        """Whatever the rollout was doing, with or without Prometheus."""
+        known = {answer.uid for answer in observed.status.actions}
+        fresh = [one for one in planned.status.actions if one.uid not in known and one.outcome is Answer.APPLIED]
+        if any(one.action in BACKWARDS for one in fresh) and planned.status.candidate != observed.status.candidate:
+            assert self.shares().get(observed.status.candidate or "", 0.0) == 0.0
+
     def _leaves_records_with_numbers(self, planned: Plan) -> None:
         for status in planned.revisions.values():
             for record in status.decisions:
@@ -115,13 +135,15 @@ class CheckedWorld(World):
         new = planned.status.stable
         if new is None or observed.status.stable in (None, new):
             return
+        assert self._carried(new) == 100
+        if observed.status.stage == "Rollback":
+            return
         decisions = planned.revisions[new].decisions
         started = max(i for i, record in enumerate(decisions) if record.reason == "RolloutStarted")
         earned = [record for record in decisions[started:] if record.reason in EARNED]
         assert earned, "promoted, and nothing on its record says why"
         assert all(EARNED[record.reason] in (None, record.verdict) for record in earned)
         assert decisions[-1].outcome is Outcome.PROMOTE
-        assert self._carried(new) == 100
 
 
 class AnyRollout(RuleBasedStateMachine):
@@ -183,6 +205,19 @@ class AnyRollout(RuleBasedStateMachine):
         self.policy = policy
         self.edit()
 
+    @rule(
+        verb=st.sampled_from(Verb),
+        back_to=st.sampled_from((None, None, *VERSIONS)),
+        about=st.sampled_from((None, None, *VERSIONS)),
+        seconds=st.sampled_from([-1, 30, 600]),
+    )
+    def somebody_asks(self, verb: Verb, back_to: str | None, about: str | None, seconds: float) -> None:
+        """For something that fits or does not, about one version or whichever, in time or too late."""
+        about = about or (self.version if verb is Verb.APPROVE else None)
+        target = spec(back_to) if back_to and verb is Verb.ROLLBACK else None
+        expires = self.world.now + timedelta(seconds=seconds)
+        self.world.ask(verb, about=spec(about) if about else None, back_to=target, expires_at=expires)
+
     @rule()
     def pods_start(self) -> None:
         self.world.start_pods()
@@ -243,8 +278,11 @@ class AnyRollout(RuleBasedStateMachine):
             self._remember(planned)
 
     def _remember(self, planned: Plan) -> None:
+        """A person may try a version again, and may go back to any that was live."""
+        if planned.status.rejected is None or self.rejected in (planned.status.stable, planned.status.candidate):
+            self.rejected = None
         for id, status in planned.revisions.items():
-            if status.state is RevisionState.ROLLED_BACK and id == IDS[self.version]:
+            if status.state in (RevisionState.ROLLED_BACK, RevisionState.REJECTED) and id == IDS[self.version]:
                 self.rejected = id
 
     # Then

@@ -7,12 +7,14 @@ server. Requests are counted for each revision by the route (or by the ratio of 
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from modelrollout.api.base import seconds
 from modelrollout.api.group import LABEL_REVISION
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus, StageName
 from modelrollout.api.modelrevision import ModelRevisionStatus
 from modelrollout.api.revision import child_name
+from modelrollout.api.rolloutaction import Verb
 from modelrollout.evidence import Counts, Interval
 from modelrollout.plan import Observation, Plan, plan
 from modelrollout.plan.actions import (
@@ -30,6 +32,7 @@ from modelrollout.plan.actions import (
 )
 from modelrollout.plan.gates import restored
 from modelrollout.plan.observation import (
+    ActionView,
     CandidateEvidence,
     Reading,
     RevisionView,
@@ -39,10 +42,11 @@ from modelrollout.plan.observation import (
     Unreadable,
     WorkloadView,
 )
-from tests.builders import NAME, NOW, observation, pod, revision_spec, selector
+from tests.builders import NAME, NOW, asked, observation, pod, revision_spec, selector
 
 ROUNDS = 8
-"""Plans in a row after which nothing may be left to do while no time passes and nothing else changes."""
+"""Plans in a row after which nothing may be left to do while no time passes and nothing else changes; and one more for
+each action that somebody asks for."""
 
 
 class World:
@@ -58,6 +62,7 @@ class World:
         self.requests_per_second = requests_per_second
         self.bad_share: dict[str, float] = {}
         self.writes = 0
+        self.actions: list[ActionView] = []
         self._served: dict[str, Counts] = {}
         self._counters: dict[datetime, dict[str, Counts]] = {}
         self._memory: CandidateEvidence | None = None
@@ -144,6 +149,7 @@ class World:
             generation=self.generation,
             evidence=evidence,
             reading=reading,
+            actions=tuple(self.actions),
         )
 
     def reconcile(self, *, cut_after: int | None = None) -> Plan:
@@ -161,12 +167,13 @@ class World:
 
     def changes_nothing(self, planned: Plan) -> bool:
         known = {id: status for id, status in planned.revisions.items() if id in self.revisions}
-        return not planned.actions and planned.status == self.status and not known
+        return not planned.actions and planned.status == self.status and not known and not planned.answers
 
     def settle(self) -> list[Plan]:
         """Plan until there is nothing left to do at this moment."""
         plans: list[Plan] = []
-        for _ in range(ROUNDS):
+        waiting = sum(not action.answered for action in self.actions)
+        for _ in range(ROUNDS + waiting):
             planned = plan(self.observe(), self.now)
             if self.changes_nothing(planned) and not isinstance(self.observe().reading, Reading):
                 return plans
@@ -239,6 +246,9 @@ class World:
             case ApplyConfig() | RemoveRequest():
                 raise AssertionError(f"nothing here is configured or asked for: {action}")
 
+    def ask(self, verb: Verb, **said: Any) -> None:
+        self.actions.append(asked(verb, number=len(self.actions) + 1, created_at=self.now, **said))
+
     def _write(self, planned: Plan) -> None:
         for id, status in planned.revisions.items():
             if id in self.revisions:
@@ -248,6 +258,8 @@ class World:
         if planned.status != self.status:
             self.status = ModelDeploymentStatus.model_validate(planned.status.model_dump(mode="json", by_alias=True))
             self.writes += 1
+        told = {answer.uid for answer in planned.answers}
+        self.actions = [replace(one, answered=True) if one.uid in told else one for one in self.actions]
 
 
 def _since(before: dict[str, Counts], after: dict[str, Counts], id: str) -> Counts:

@@ -147,6 +147,31 @@ def test_while_the_harm_from_before_stands_nothing_is_promoted() -> None:
     assert len(verdicts) > 3, "safety alone would have been earned by then"
 
 
+def a_bad_one(policy: Policy, *, number: int) -> Observed:
+    """Worse than tolerated, by an amount that the number tells."""
+    match policy:
+        case GatePolicy():
+            return Interval(candidate=Counts(50, 10 + number), stable=Counts(50, 1))
+        case ShapePolicy():
+            return Spread(candidate=Bins(("0.5",), 100.0, (10.0 + number,)), stable=Bins(("0.5",), 100.0, (3.0,)))
+        case MeanPolicy():
+            return Levels(9.0 + number / 7, 1.0 + number % 2, at=200.0 * number)
+        case LimitPolicy():
+            raise AssertionError("a limit bets on nothing")
+
+
+@pytest.mark.parametrize("policy", [COUNTS, SHAPE, MEAN], ids=lambda policy: policy.name)
+def test_writing_down_what_was_known_before_is_no_new_evidence(policy: Policy) -> None:
+    """However it is rounded: nothing was seen since, so nothing is rolled back for it."""
+    evidence, harmful = fresh(policy), 0
+    for number in range(1, 40):
+        evidence = observe(evidence, policy, a_bad_one(policy, number=number))
+        harmful += judge([(policy, evidence)], rates=RATES).verdict is Verdict.Fail
+        again = read(json.loads(json.dumps(retry(read(evidence.to_dict())).to_dict())))
+        assert judge([(policy, again)], rates=RATES).verdict is not Verdict.Fail
+    assert harmful > 20
+
+
 def test_each_betting_kind_keeps_its_stakes_and_a_limit_starts_anew() -> None:
     for policy in (COUNTS, SHAPE, MEAN):
         evidence = observe(fresh(policy), policy, one_of(policy))
