@@ -189,7 +189,7 @@ class TestAsking:
         [
             ("Approve", {"expiresAt": ahead(days=-1)}, "spec.expiresAt must lie in the future: it is "),
             ("Approve", {"expiresAt": ahead(days=8)}, "spec.expiresAt of an approval must lie at most 7 days ahead"),
-            ("Approve", {"expiresAt": "2020-01-01T00:00:00z"}, "spec.expiresAt must lie in the future: it is 2020"),
+            ("Reject", {"expiresAt": "2020-01-01T00:00:00z"}, "spec.expiresAt must lie in the future: it is 2020"),
             ("Reject", {"expiresAt": "2020-01-01T00:00:00Z"}, "spec.expiresAt must lie in the future: it is 2020"),
             ("Approve", {"candidateDigest": "abc"}, "spec.candidateDigest in body should be at least 64 chars long"),
             ("Approve", {"expiresAt": "tomorrow"}, 'spec.expiresAt in body must be of type date-time: "tomorrow"'),
