@@ -1,19 +1,14 @@
 """One bare API server for the whole session, with our CRDs in it."""
 
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from cluster import apiserver, binaries, settings
-from modelrollout.api.crd import RESOURCES
-from modelrollout.api.group import API_VERSION
+from tests.apiserver import kinds
 from tests.apiserver.kubectl import Kubectl
-
-CRDS = Path(__file__).resolve().parents[2] / "crds"
-PUBLISH_SECONDS = 30.0
 
 
 def _missing_programs() -> list[str]:
@@ -34,9 +29,7 @@ def server() -> Iterator[apiserver.ApiServer]:
 def admin(server: apiserver.ApiServer) -> Kubectl:
     """An administrator of a server that knows our kinds."""
     kubectl = Kubectl(server.kubectl, server.kubeconfig(), server.folder / "kubectl-cache")
-    kubectl("apply", "--server-side", *(f"--filename={CRDS / resource.file_name}" for resource in RESOURCES))
-    kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
-    _wait_until_published(kubectl)
+    kinds.install(kubectl)
     return kubectl
 
 
@@ -44,14 +37,3 @@ def admin(server: apiserver.ApiServer) -> Kubectl:
 def kubectl(admin: Kubectl, request: pytest.FixtureRequest) -> Kubectl:
     """A namespace of its own for each test module."""
     return admin.within(re.sub("[^a-z0-9]+", "-", Path(request.path).stem))
-
-
-def _wait_until_published(kubectl: Kubectl) -> None:
-    """A type is served before its schema is published, and until then kubectl checks fields by itself or not at all."""
-    deadline = time.monotonic() + PUBLISH_SECONDS
-    while True:
-        done = kubectl.attempt("get", "--raw", f"/openapi/v3/apis/{API_VERSION}")
-        if done.returncode == 0 and all(f'.{resource.kind}"' in done.stdout for resource in RESOURCES):
-            return
-        assert time.monotonic() < deadline, f"the API server publishes no schema of {API_VERSION}: {done.stderr}"
-        time.sleep(0.1)
