@@ -87,7 +87,7 @@ def _previous(observation: Observation, decision: Decision) -> str | None:
     former = decision.stable != observation.status.stable and observation.stable
     if former and decision.ended.get(former.id) is RevisionState.SUPERSEDED:
         return former.id
-    found = previous_of(observation, live=decision.stable)
+    found = previous_of(observation, live=decision.stable, ended=decision.ended)
     return found.id if found is not None and found.id != decision.candidate else None
 
 

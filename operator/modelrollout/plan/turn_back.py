@@ -20,6 +20,9 @@ from modelrollout.plan.pods import finding
 from modelrollout.plan.records import record
 
 
+WANTING = (RevisionState.ROLLED_BACK, RevisionState.REJECTED)
+
+
 def last_live(view: RevisionView) -> datetime | None:
     """When it went live, the last time; None for one that never was."""
     if view.status.live_at is not None:
@@ -27,16 +30,19 @@ def last_live(view: RevisionView) -> datetime | None:
     return next((change.at for change in reversed(view.status.history) if change.state is RevisionState.LIVE), None)
 
 
-def previous_of(observation: Observation, *, live: str | None = None) -> RevisionView | None:
+def previous_of(
+    observation: Observation, *, live: str | None = None, ended: Mapping[str, RevisionState] | None = None
+) -> RevisionView | None:
     """Where a rollback of the live version goes: the one that was live last before it and was not found wanting.
 
-    `live` is the live revision where it is another one than the status says yet.
+    `live` is the live revision and `ended` what became of others, where the statuses do not say so yet. A state is asked
+    only whether it was taken back: a way back that died at its first write has changed the state of where it was going.
     """
     former = [
         (since, view)
         for view in observation.revisions.values()
         if view.id not in (live or observation.status.stable, observation.status.candidate)
-        and view.status.state is RevisionState.SUPERSEDED
+        and (ended or {}).get(view.id, view.status.state) not in WANTING
         and (since := last_live(view)) is not None
     ]
     return max(former, key=lambda one: one[0])[1] if former else None
