@@ -35,8 +35,9 @@ def previous_of(
 ) -> RevisionView | None:
     """Where a rollback of the live version goes: the one that was live last before it and was not found wanting.
 
-    `live` is the live revision and `ended` what became of others, where the statuses do not say so yet. A state is asked
-    only whether it was taken back: a way back that died at its first write has changed the state of where it was going.
+    `live` is the live revision and `ended` what became of others, where the statuses do not say so yet. A state is
+    asked only whether it was taken back: a way back that died at its first write has changed the state of where it
+    was going.
     """
     former = [
         (since, view)
