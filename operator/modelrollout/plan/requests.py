@@ -28,7 +28,7 @@ from modelrollout.plan.plan import Decision
 from modelrollout.plan.records import cut, record
 from modelrollout.plan.review import awaits_review
 
-ROLLING = (StageName.SHADOW, StageName.REVIEW, StageName.CANARY, StageName.SOAK)
+ROLLING = (StageName.EVALUATE, StageName.SHADOW, StageName.REVIEW, StageName.CANARY, StageName.SOAK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

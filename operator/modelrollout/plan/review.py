@@ -20,7 +20,7 @@ def after_review(spec: ModelDeploymentSpec) -> StageName:
 
 def awaits_review(observation: Observation) -> bool:
     """Whether the candidate has a review before it, or waits in it."""
-    before = (None, StageName.INSTALL, StageName.SHADOW, StageName.REVIEW)
+    before = (None, StageName.INSTALL, StageName.EVALUATE, StageName.SHADOW, StageName.REVIEW)
     return observation.spec.review is not None and observation.status.stage in before
 
 

@@ -12,6 +12,10 @@ from modelrollout.plan.review import after_review
 
 
 def first_stage(spec: ModelDeploymentSpec) -> StageName:
+    return StageName.EVALUATE if spec.rollout.offline else after_evaluation(spec)
+
+
+def after_evaluation(spec: ModelDeploymentSpec) -> StageName:
     return StageName.SHADOW if spec.shadow else after_shadow(spec)
 
 
@@ -23,7 +27,7 @@ def start(observation: Observation, now: datetime) -> Decision:
     """A new candidate begins at the beginning; one that was on its way is taken out of traffic in the same plan."""
     former = observation.status.candidate
     stage = first_stage(observation.spec)
-    message = f"version {observation.spec.model.version} starts in stage {stage}"
+    message = f"version {observation.version} starts in stage {stage}"
     return Decision(
         stage=stage,
         stable=observation.status.stable,
@@ -31,15 +35,15 @@ def start(observation: Observation, now: datetime) -> Decision:
         standing=Standing.WORKING,
         reason="RolloutStarted",
         message=message,
-        capacity=_first_capacity(observation.spec, stage),
+        capacity=first_capacity(observation.spec, stage),
         record=record(at=now, outcome=Outcome.ADVANCE, reason="RolloutStarted", message=message, stage=stage, weight=0),
         recorded_on=observation.target,
         ended={former: RevisionState.SUPERSEDED} if former and former != observation.target else {},
     )
 
 
-def _first_capacity(spec: ModelDeploymentSpec, stage: StageName) -> int:
-    """In percent. A person's review costs no pods where it comes first."""
-    if stage is StageName.REVIEW:
+def first_capacity(spec: ModelDeploymentSpec, stage: StageName) -> int:
+    """In percent. An evaluation, and a person's review where it comes first, cost no pods."""
+    if stage in (StageName.EVALUATE, StageName.REVIEW):
         return 0
     return smallest_weight(spec.canary) if spec.canary and stage is StageName.CANARY else 100

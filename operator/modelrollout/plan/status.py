@@ -19,6 +19,7 @@ from modelrollout.plan.gates import stored, tried_again
 from modelrollout.plan.lifetime import lifetime
 from modelrollout.plan.observation import Observation
 from modelrollout.plan.plan import Decision
+from modelrollout.plan.synced import registry_condition
 from modelrollout.plan.turn_back import previous_of
 
 EVIDENCE_EVERY = timedelta(seconds=30)
@@ -26,6 +27,7 @@ EVIDENCE_EVERY = timedelta(seconds=30)
 
 _STATE = {
     StageName.INSTALL: RevisionState.PENDING,
+    StageName.EVALUATE: RevisionState.EVALUATING,
     StageName.SHADOW: RevisionState.SHADOW,
     StageName.REVIEW: RevisionState.EVALUATING,
     StageName.CANARY: RevisionState.CANARY,
@@ -51,7 +53,7 @@ def deployment_status(
     stable = observation.revision(decision.stable)
     rolling = decision.candidate is not None and decision.stage is not StageName.INSTALL
     going_on = same_candidate and rolling
-    reviewed = before.stage is StageName.REVIEW and not same_stage
+    waited = before.stage in (StageName.EVALUATE, StageName.REVIEW) and not same_stage
     return ModelDeploymentStatus(
         observed_generation=observation.generation,
         stage=decision.stage,
@@ -66,18 +68,22 @@ def deployment_status(
         rejected=decision.rejected,
         previous=_previous(observation, decision),
         paused=before.paused if going_on else None,
-        resumed_at=(now if reviewed else before.resumed_at) if going_on else None,
+        resumed_at=(now if waited else before.resumed_at) if going_on else None,
         approval=before.approval if going_on else None,
         actions=answers,
         expected_verdict_at=_expected(decision, before, tell_numbers=tell_numbers and rolling),
+        registry=observation.told.written if observation.told else before.registry,
         replicas=stable.workload.replicas if stable and stable.workload else 0,
         ready_replicas=stable.ready if stable else 0,
-        conditions=conditions(
-            decision,
-            previous=before.conditions,
-            generation=observation.generation,
-            now=now,
-            tell_numbers=tell_numbers,
+        conditions=(
+            *conditions(
+                decision,
+                previous=before.conditions,
+                generation=observation.generation,
+                now=now,
+                tell_numbers=tell_numbers,
+            ),
+            *registry_condition(observation, now),
         ),
     )
 
@@ -106,7 +112,7 @@ def _version(observation: Observation, id: str | None) -> str | None:
     if view is not None:
         return view.spec.model.version
     if id == observation.target:
-        return observation.spec.model.version
+        return observation.version
     return observation.status.stable_version if id else None
 
 

@@ -16,6 +16,7 @@ import kopf
 from modelrollout.adapters.clock import Clock, SystemClock
 from modelrollout.adapters.kubernetes import ApiError, KubernetesClient, NotConfiguredError
 from modelrollout.adapters.prometheus import PrometheusSource
+from modelrollout.adapters.registry import Registry, RegistryMissingError
 from modelrollout.runtime import first_list, handlers, resync
 from modelrollout.runtime.cache import Cache
 from modelrollout.runtime.health import HealthServer
@@ -25,6 +26,7 @@ from modelrollout.runtime.leader import LeaderElector
 from modelrollout.runtime.ledger import Ledger
 from modelrollout.runtime.queue import WorkQueue
 from modelrollout.runtime.reconcile import Reconciler
+from modelrollout.runtime.registry_link import RegistryLink
 from modelrollout.runtime.settings import Settings, parse
 from modelrollout.runtime.tasks_of_others import TasksOfOthers
 from modelrollout.runtime.telemetry import Telemetry
@@ -63,6 +65,17 @@ async def run(settings: Settings) -> int:
         source = PrometheusSource(settings.prometheus_url, clock=clock)
         stack.push_async_callback(source.close)
         queue, cache, ledger = WorkQueue(clock), Cache(), Ledger()
+        registry = _registry(settings, telemetry)
+        if registry is not None:
+            stack.push_async_callback(registry.close)
+        link = RegistryLink(
+            cache=cache,
+            clock=clock,
+            wake=queue.add,
+            registry=registry,
+            writing=settings.writing,
+            poll_seconds=settings.registry_poll_seconds,
+        )
         hub = MetricsHub(source, clock, queue.add, on_query=telemetry.prometheus_query)
         reconciler = Reconciler(
             api=api,
@@ -72,6 +85,7 @@ async def run(settings: Settings) -> int:
             histories=Histories(source, on_query=telemetry.prometheus_query),
             clock=clock,
             telemetry=telemetry,
+            registry=link,
         )
         workers = Workers(queue=queue, reconciler=reconciler, clock=clock, telemetry=telemetry)
         telemetry.watch_queue(lambda: queue.depth)
@@ -98,10 +112,25 @@ async def run(settings: Settings) -> int:
                 cache=cache,
                 queue=queue,
                 hub=hub,
+                link=link,
                 workers=workers,
                 leadership=leadership,
                 stop=stop,
             )
+
+
+def _registry(settings: Settings, telemetry: Telemetry) -> Registry | None:
+    """MLflow's client is imported here, before the Lease is held: it takes seconds."""
+    if settings.mlflow_url is None:
+        return None
+    from modelrollout.adapters.mlflow import MlflowRegistry
+
+    try:
+        return MlflowRegistry(
+            settings.mlflow_url, token_file=settings.mlflow_token_file, on_call=telemetry.registry_call
+        )
+    except (ValueError, RegistryMissingError) as error:
+        raise NotConfiguredError(str(error)) from error
 
 
 @contextlib.asynccontextmanager
@@ -132,6 +161,7 @@ async def _lead(
     cache: Cache,
     queue: WorkQueue,
     hub: MetricsHub,
+    link: RegistryLink,
     workers: Workers,
     leadership: "asyncio.Task[None]",
     stop: asyncio.Event,
@@ -142,6 +172,7 @@ async def _lead(
     parts = {
         "the watches": asyncio.create_task(_watch(settings, cache=cache, queue=queue, stop=stop)),
         "the metrics hub": asyncio.create_task(hub.run()),
+        "the registry": asyncio.create_task(link.run()),
         "the workers": asyncio.create_task(workers.run(settings.workers)),
         "the resync": asyncio.create_task(resync.run(api, cache, queue, clock, namespace=settings.namespace)),
         "the leadership": leadership,
