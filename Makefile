@@ -61,6 +61,8 @@ clean: down
 
 lock:  ## resolve again and pin what is newest
 	uv pip compile -q pyproject.toml $(LOCK) -o operator/requirements.lock
+	uv pip compile -q pyproject.toml --extra mlflow $(LOCK) -o operator/requirements-mlflow.lock
+	uv pip compile -q requirements/mlflow-server.in $(LOCK) -o requirements/mlflow-server.lock
 	uv pip compile -q pyproject.toml --group dev $(LOCK) -o requirements/dev.lock
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --upgrade
