@@ -72,9 +72,7 @@ def options_of(made: argparse.ArgumentParser, arguments: Any) -> argparse.Namesp
         reason = sys.stdin.readline()
     options.reason = " ".join((reason or "").split())
     if not options.reason:
-        made.error(
-            '--reason is required: say why, for whoever reads the record later, such as --reason "errors are up"'
-        )
+        raise CliError('--reason is required; say why, for whoever reads the record later: --reason "errors are up"')
     return options
 
 

@@ -114,6 +114,16 @@ def connect(options: argparse.Namespace) -> Iterator[Cluster]:
         yield Cluster(api=client, namespace=options.namespace or access.namespace or kubeconfig.DEFAULT_NAMESPACE)
 
 
+def contexts(options: argparse.Namespace) -> list[str]:
+    """Names of the kubeconfig's contexts."""
+    from modelrollout.adapters.kubernetes import kubeconfig
+
+    try:
+        return sorted(kubeconfig.read(file=options.kubeconfig).contexts)
+    except NotConfiguredError as error:
+        raise CliError(str(error)) from error
+
+
 def _access(options: argparse.Namespace) -> Any:
     from modelrollout.adapters.kubernetes import kubeconfig
 

@@ -21,6 +21,12 @@ def parser(
     )
     if outputs:
         made.add_argument("-o", "--output", choices=outputs, metavar="FORMAT", help=f"one of: {', '.join(outputs)}")
+    add_connection(made, everywhere=everywhere)
+    return made
+
+
+def add_connection(made: argparse.ArgumentParser, *, everywhere: bool = False) -> None:
+    """The flags that say which cluster, as whom, and where in it."""
     cluster = made.add_argument_group("which cluster, and where in it")
     cluster.add_argument("-n", "--namespace", metavar="NAME", help="default: the namespace of the kubeconfig's context")
     if everywhere:
@@ -29,7 +35,6 @@ def parser(
     cluster.add_argument("--kubeconfig", metavar="FILE", help="default: $KUBECONFIG, or ~/.kube/config")
     cluster.add_argument("--as", dest="as_user", metavar="USER", help="act as another user, for those who may")
     cluster.add_argument("--as-group", dest="as_groups", metavar="GROUP", action="append", help="and as of this group")
-    return made
 
 
 def name_of(text: str) -> str:

@@ -36,8 +36,15 @@ OF_STATES: Mapping[str, Colour] = {
 class Terminal:
     """One stream. Without a terminal behind it there is neither colour nor a width that lines are cut to."""
 
-    def __init__(self, stream: TextIO | None = None, *, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        *,
+        errors: TextIO | None = None,
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
         self._stream = stream or sys.stdout
+        self._errors = errors or sys.stderr
         self.interactive = self._stream.isatty() and environ.get("TERM") != "dumb"
         self._colours = self.interactive and not environ.get("NO_COLOR")
 
@@ -53,6 +60,10 @@ class Terminal:
     def lines(self, lines: Iterable[str]) -> None:
         for line in lines:
             self.line(line)
+
+    def note(self, text: str) -> None:
+        """Beside what is printed, so that it is in no pipe."""
+        print(f"note: {text}", file=self._errors)
 
     def again(self) -> None:
         """The next picture takes the place of the last one."""
@@ -70,20 +81,20 @@ class Terminal:
 
         return shutil.get_terminal_size().columns
 
-    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]], *, indent: str = "") -> list[str]:
-        """Columns that line up. The last one is cut to the terminal's width; words for a state have their colour."""
+    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]], *, cut: bool = True) -> list[str]:
+        """Columns that line up. Words for a state have their colour; `cut` cuts the last to the terminal's width."""
         every = [header, *rows]
         widths = [max(len(row[column]) for row in every) for column in range(len(header))]
-        return [self._row(row, widths, indent=indent, bold=number == 0) for number, row in enumerate(every)]
+        room = max(8, self.width - sum(width + 3 for width in widths[:-1])) if cut and self.width else None
+        return [self._row(row, widths, room=room, bold=number == 0) for number, row in enumerate(every)]
 
-    def _row(self, cells: Sequence[str], widths: Sequence[int], *, indent: str, bold: bool) -> str:
-        used = len(indent) + sum(width + 3 for width in widths[:-1])
+    def _row(self, cells: Sequence[str], widths: Sequence[int], *, room: int | None, bold: bool) -> str:
         last = cells[-1]
-        if self.width is not None and used + len(last) > self.width:
-            last = last[: max(8, self.width - used) - 1] + "…"
+        if room is not None and len(last) > room:
+            last = last[: room - 1] + "…"
         padded = [cell.ljust(width) for cell, width in zip(cells[:-1], widths, strict=False)]
         shown = [self.colour(cell, Colour.BOLD) if bold else self.state(cell) for cell in (*padded, last)]
-        return (indent + "   ".join(shown)).rstrip()
+        return "   ".join(shown).rstrip()
 
 
 def document(value: Any, form: str) -> str:

@@ -5,7 +5,7 @@ What the operator has written is written by its own planner, and so are its answ
 
 import argparse
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -55,7 +55,6 @@ class Stand:
     asked: list[tuple[str, str]] = field(default_factory=list)
     created: list[JsonObject] = field(default_factory=list)
     now: datetime = NOW
-    events: list[JsonObject] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.observation is not None:
@@ -137,13 +136,9 @@ class Stand:
 
     def run(self, verb: Run, *words: str, environ: Mapping[str, str] | None = None) -> Printed:
         """What a verb prints. An error is what `main` would print of it."""
-        stream = io.StringIO()
+        out, errors = io.StringIO(), io.StringIO()
         try:
-            code = verb(words, connect=self.connect, terminal=Terminal(stream, environ=environ or {}))
+            code = verb(words, connect=self.connect, terminal=Terminal(out, errors=errors, environ=environ or {}))
         except CliError as error:
-            return Printed(error.exit_code, stream.getvalue(), str(error))
-        return Printed(code, stream.getvalue(), "")
-
-
-def words(text: str) -> Sequence[str]:
-    return text.split()
+            return Printed(error.exit_code, out.getvalue(), str(error))
+        return Printed(code, out.getvalue(), errors.getvalue())
