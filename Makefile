@@ -29,7 +29,7 @@ types: .venv/ready
 contracts: .venv/ready
 	.venv/bin/lint-imports --no-cache
 	$(PYTHON) -m modelrollout.api.crd crds --check
-	$(PYTHON) -m modelrollout.api.reference docs/reference.md --check
+	$(PYTHON) -m modelrollout.api.docs docs/reference.md --check
 
 fast: .venv/ready
 	$(PYTEST) -q $(FAST)
@@ -53,7 +53,7 @@ tables: .venv/ready  ## the measured tables of docs/statistics.md, at full size 
 
 crds: .venv/ready  ## generate crds/ and docs/reference.md from the API types
 	$(PYTHON) -m modelrollout.api.crd crds
-	$(PYTHON) -m modelrollout.api.reference docs/reference.md
+	$(PYTHON) -m modelrollout.api.docs docs/reference.md
 
 down: .venv/ready  ## remove everything that was made, except the cache
 	$(PYTHON) -m cluster down

@@ -1,6 +1,6 @@
 """Writes the reference of all fields, which is generated from the same schema as the CRDs and never edited.
 
-    python -m modelrollout.api.reference [FILE] [--check]
+    python -m modelrollout.api.docs [FILE] [--check]
 
 One table a kind, one line a field, in the order in which the types declare them. What a rule of more than one field
 demands stands under the table of its kind, in the words in which the API server refuses.
@@ -120,7 +120,7 @@ def _cell(text: str, *, escaped: bool = False) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m modelrollout.api.reference", description="Write the reference.")
+    parser = argparse.ArgumentParser(prog="python -m modelrollout.api.docs", description="Write the reference.")
     parser.add_argument("file", nargs="?", type=Path, default=FILE, help="where to (default: %(default)s)")
     parser.add_argument("--check", action="store_true", help="write nothing; fail when the file is out of date")
     chosen = parser.parse_args(arguments)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from modelrollout.api.crd import RESOURCES
-from modelrollout.api.reference import main, rendered
+from modelrollout.api.docs import main, rendered
 
 ROOT = Path(__file__).resolve().parents[3]
 
