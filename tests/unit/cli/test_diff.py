@@ -18,7 +18,7 @@ OLD, NEW = "a" * 64, "b" * 64
 
 def configured(view: RevisionView, *, digest: str, hash: str = OLD) -> RevisionView:
     config = RevisionConfig(
-        config_maps=(ConfigCopy(name="settings", digest=digest, copy=f"fraud-config-{digest[:10]}"),),
+        config_maps=(ConfigCopy(name="settings", digest=digest, copy_name=f"fraud-config-{digest[:10]}"),),
         secrets=(SecretMark(name="keys", resource_version="1", hash=hash),),
     )
     return replace(view, spec=view.spec.model_copy(update={"config": config}))
