@@ -29,13 +29,14 @@ types: .venv/ready
 contracts: .venv/ready
 	.venv/bin/lint-imports --no-cache
 	$(PYTHON) -m modelrollout.api.crd crds --check
+	scripts/chart-files --check
 
 fast: .venv/ready
 	$(PYTEST) -q $(FAST)
 
-apiserver-test: .venv/ready  ## simulations, faults, benches, and the API server's own answers (no cluster needed)
+apiserver-test: .venv/ready  ## simulations, faults, benches, chart, and the API server's own answers (no cluster needed)
 	$(PYTHON) -m cluster binaries
-	$(PYTEST) -q tests/simulation tests/faults tests/apiserver tests/prometheus tests/bench
+	$(PYTEST) -q tests/simulation tests/faults tests/apiserver tests/prometheus tests/chart tests/bench
 
 e2e: cluster images  ## real pods, gateway, Prometheus and traffic
 	$(IN_CLUSTER) $(PYTEST) -q tests/e2e
@@ -50,8 +51,9 @@ images: cluster
 tables: .venv/ready  ## the measured tables of docs/statistics.md, at full size (half an hour of one core)
 	$(PYTHON) -m tests.bench.evidence.tables --write docs/statistics.md
 
-crds: .venv/ready  ## generate crds/ from the API types
+crds: .venv/ready  ## generate crds/ from the API types, and the chart's copies of what manifests/ says
 	$(PYTHON) -m modelrollout.api.crd crds
+	scripts/chart-files
 
 down: .venv/ready  ## remove everything that was made, except the cache
 	$(PYTHON) -m cluster down
