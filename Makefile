@@ -29,6 +29,7 @@ types: .venv/ready
 contracts: .venv/ready
 	.venv/bin/lint-imports --no-cache
 	$(PYTHON) -m modelrollout.api.crd crds --check
+	$(PYTHON) -m modelrollout.api.docs docs/reference.md --check
 	scripts/chart-files --check
 
 fast: .venv/ready
@@ -51,8 +52,9 @@ images: cluster
 tables: .venv/ready  ## the measured tables of docs/statistics.md, at full size (half an hour of one core)
 	$(PYTHON) -m tests.bench.evidence.tables --write docs/statistics.md
 
-crds: .venv/ready  ## generate crds/ from the API types, and the chart's copies of what manifests/ says
+crds: .venv/ready  ## generate crds/ and docs/reference.md from the API types, and the chart's copies of what manifests/ says
 	$(PYTHON) -m modelrollout.api.crd crds
+	$(PYTHON) -m modelrollout.api.docs docs/reference.md
 	scripts/chart-files
 
 down: .venv/ready  ## remove everything that was made, except the cache
@@ -64,6 +66,7 @@ clean: down
 lock:  ## resolve again and pin what is newest
 	uv pip compile -q pyproject.toml $(LOCK) -o operator/requirements.lock
 	uv pip compile -q pyproject.toml --group dev $(LOCK) -o requirements/dev.lock
+	uv pip compile -q --group supply $(LOCK) -o requirements/supply.lock
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --upgrade
 
