@@ -7,7 +7,7 @@ PYTEST := $(PYTHON) -m pytest
 IN_CLUSTER := $(PYTHON) -m cluster exec --
 FAST := tests/unit tests/property tests/cluster
 
-.PHONY: demo test check fast format lint types contracts apiserver-test e2e tables crds lock images cluster down clean
+.PHONY: demo test check fast format lint types contracts apiserver-test e2e tables crds lock images sbom cluster down clean
 
 demo: cluster images  ## a good model goes live and a bad one comes back, shown as it happens (about 5 minutes)
 	$(IN_CLUSTER) $(PYTHON) -m demo.show
@@ -56,6 +56,9 @@ crds: .venv/ready  ## generate crds/ and docs/reference.md from the API types, a
 	$(PYTHON) -m modelrollout.api.crd crds
 	$(PYTHON) -m modelrollout.api.docs docs/reference.md
 	scripts/chart-files
+
+sbom: .venv/ready  ## dist/: what is in the images, as CycloneDX, and under which licences
+	$(PYTHON) scripts/sbom.py
 
 down: .venv/ready  ## remove everything that was made, except the cache
 	$(PYTHON) -m cluster down
