@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from modelrollout.adapters.clock import Clock
 from modelrollout.adapters.registry import NotInRegistry, RegistryRefused, RegistryUnavailable
 from modelrollout.api.model import Lineage, Pin
-from modelrollout.plan.registered import SIGNATURE, Registered
+from modelrollout.plan.registered import Registered
 
 READS = ("aliases", "version", "metrics")
 
@@ -26,7 +26,7 @@ def registered(
         description=description,
         lineage=Lineage(commit=f"commit-{version}", run=f"mlflow:run-{version}"),
         metrics=metrics or {},
-        contract={"inputs": [{"name": "amount", "type": "double"}], "outputs": [], "source": SIGNATURE},
+        contract={"inputs": [{"name": "amount", "type": "float"}]},
     )
 
 

@@ -113,7 +113,8 @@ class TestResolving:
                 "digest": "1".rjust(64, "0"),
             },
         }
-        assert spec["contract"]["source"] == "mlflow signature"
+        assert spec["contract"] == {"inputs": [{"name": "amount", "type": "float"}]}
+        assert spec["registry"]["signature"] is True
 
     async def test_its_pods_are_told_which_model_it_is(self) -> None:
         async with World() as world:

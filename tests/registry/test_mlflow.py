@@ -25,12 +25,10 @@ def test_a_version_is_known_with_all_that_a_revision_keeps(place: Place) -> None
     assert found.lineage.datasets == (Dataset(name="transactions", digest="4c1f"),)
     assert found.contract == {
         "inputs": [
-            {"name": "amount", "type": "double", "required": True},
+            {"name": "amount", "type": "float"},
             {"name": "country", "type": "string", "required": False},
         ],
-        "outputs": [{"type": "float64", "shape": [-1, 2]}],
-        "params": [{"name": "threshold", "type": "double", "default": 0.5}],
-        "source": "mlflow signature",
+        "outputs": [{"name": "output-0", "type": "FP64", "shape": [-1, 2]}],
     }
 
 

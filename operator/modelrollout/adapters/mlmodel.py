@@ -1,17 +1,39 @@
-"""MLflow's description of a model, the file MLmodel: from its signature to a neutral contract. Pure.
+"""MLflow's description of a model, the file MLmodel: from its signature to a contract of our own form. Pure.
 
-The signature's three parts are JSON in strings inside YAML. What becomes of them is a plain document: `inputs` and
-`outputs` with a name, a type and, for tensors, a shape each; `params` with their defaults; and where it came from.
+The signature's parts are JSON in strings inside YAML. Columns become plain words (a double is a `float`: how it goes
+over the wire is the server's matter), tensors become datatypes with their shape. What our form cannot say is left out:
+nested columns, and the params, which are no part of a row.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
-from modelrollout.plan.registered import SIGNATURE
+from modelrollout.api.contract import Contract
+from modelrollout.api.sentences import sentence
+
+_COLUMNS = {
+    "boolean": "bool",
+    "integer": "int",
+    "long": "int",
+    "float": "float",
+    "double": "float",
+    "string": "string",
+    "binary": "BYTES",
+    "datetime": "timestamp",
+}
+_TENSORS = {
+    "bool": "BOOL",
+    "float16": "FP16",
+    "float32": "FP32",
+    "float64": "FP64",
+    **{f"{sign}int{bits}": f"{sign.upper()}INT{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+    **dict.fromkeys(("str", "object", "bytes"), "BYTES"),
+}
 
 
 class MlmodelError(ValueError):
@@ -39,19 +61,43 @@ def read(text: str) -> Mlmodel:
 
 
 def contract(signature: object) -> Mapping[str, Any] | None:
-    """The neutral document; None where the model has no signature."""
+    """A document of `modelrollout.api.contract`'s form; None where the model has no signature that it could say."""
     if signature is None:
         return None
     if not isinstance(signature, Mapping):
         raise MlmodelError("MLmodel: signature is no mapping")
-    document: dict[str, Any] = {
-        "inputs": [_field(one) for one in _part(signature, "inputs")],
-        "outputs": [_field(one) for one in _part(signature, "outputs")],
-    }
-    params = [_param(one) for one in _part(signature, "params")]
-    if params:
-        document["params"] = params
-    return {**document, "source": SIGNATURE}
+    inputs, outputs = list(_fields(signature, "inputs")), list(_fields(signature, "outputs"))
+    document = {name: found for name, found in (("inputs", inputs), ("outputs", outputs)) if found}
+    if not document:
+        return None
+    try:
+        Contract.model_validate(document)
+    except ValidationError as error:
+        raise MlmodelError(f"MLmodel: the signature is no contract: {sentence(error)}") from error
+    return document
+
+
+def _fields(signature: Mapping[str, Any], part: str) -> Iterator[dict[str, Any]]:
+    """One that has no name is called after its part, as model servers do it: `input-0`."""
+    for place, column in enumerate(_part(signature, part)):
+        name = str(column["name"]) if column.get("name") is not None else f"{part.removesuffix('s')}-{place}"
+        field = _tensor(column["tensor-spec"]) if isinstance(column.get("tensor-spec"), Mapping) else _column(column)
+        if field is None:
+            continue
+        optional = {"required": False} if part == "inputs" and column.get("required") is False else {}
+        yield {"name": name, **field, **optional}
+
+
+def _column(column: Mapping[str, Any]) -> dict[str, Any] | None:
+    known = _COLUMNS.get(str(column.get("type")))
+    return {"type": known} if known else None
+
+
+def _tensor(tensor: Mapping[str, Any]) -> dict[str, Any] | None:
+    known, shape = _TENSORS.get(str(tensor.get("dtype"))), tensor.get("shape")
+    if known is None:
+        return None
+    return {"type": known, **({"shape": list(shape)} if isinstance(shape, list) and shape else {})}
 
 
 def _part(signature: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
@@ -65,28 +111,3 @@ def _part(signature: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
         raise MlmodelError(f"MLmodel: signature.{name} is no list of fields")
     return found
-
-
-def _field(column: Mapping[str, Any]) -> dict[str, Any]:
-    """A column, or a tensor. A field of a list without names keeps none."""
-    field: dict[str, Any] = {"name": str(column["name"])} if column.get("name") is not None else {}
-    tensor = column.get("tensor-spec")
-    if isinstance(tensor, Mapping):
-        return {**field, "type": str(tensor.get("dtype", "unknown")), "shape": list(tensor.get("shape") or [])}
-    field["type"] = _type(column)
-    if "required" in column:
-        field["required"] = bool(column["required"])
-    return field
-
-
-def _type(column: Mapping[str, Any]) -> str:
-    """Nested types in one word: `array<double>`, `map<string>`, `object`."""
-    kind = str(column.get("type", "unknown"))
-    inner = column.get("items") if kind == "array" else column.get("values") if kind == "map" else None
-    return f"{kind}<{_type(inner)}>" if isinstance(inner, Mapping) else kind
-
-
-def _param(param: Mapping[str, Any]) -> dict[str, Any]:
-    found = {"name": str(param.get("name", "")), "type": str(param.get("type", "unknown"))}
-    shape = param.get("shape")
-    return {**found, **({"shape": list(shape)} if shape else {}), "default": param.get("default")}

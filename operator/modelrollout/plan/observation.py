@@ -121,6 +121,7 @@ class Wanted:
     registered: Registered | None = None
     unheard: tuple[str, str] | None = None
     contract: Mapping[str, Any] | None = None
+    reference: Mapping[str, Any] | None = None
     card: Mapping[str, Any] | None = None
     missing: tuple[str, str] | None = None
     waits: bool = False

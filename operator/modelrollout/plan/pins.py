@@ -12,7 +12,7 @@ from modelrollout.api.model import Model
 from modelrollout.api.modeldeployment import ModelDeploymentStatus
 from modelrollout.api.revision import asked
 from modelrollout.plan.observation import RevisionView
-from modelrollout.plan.registered import SIGNATURE, Registered
+from modelrollout.plan.registered import Registered
 
 
 def kept(
@@ -41,12 +41,11 @@ def _registered(view: RevisionView) -> Registered:
     pin, record = view.spec.model.pin, view.spec.registry
     assert pin is not None
     assert record is not None
-    contract = view.spec.contract
     return Registered(
         model=record.model,
         pin=pin,
         description=record.description,
         lineage=view.spec.model.lineage,
         metrics={metric.name: metric.value for metric in record.metrics},
-        contract=contract if contract is not None and contract.get("source") == SIGNATURE else None,
+        contract=view.spec.contract if record.signature else None,
     )

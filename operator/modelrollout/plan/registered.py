@@ -8,9 +8,6 @@ from modelrollout.api.model import Lineage, Model, Pin
 from modelrollout.api.registry import MAX_METRICS, Metric, RegistryRecord
 from modelrollout.api.revision import asked
 
-SIGNATURE = "mlflow signature"
-"""`source` of a contract that was made from the registry's signature."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registered:
@@ -23,11 +20,12 @@ class Registered:
     metrics: Mapping[str, float] = field(default_factory=dict)
     contract: Mapping[str, Any] | None = None
 
-    def record(self, model: Model) -> RegistryRecord:
-        """As the revision of this `spec.model` keeps it."""
+    def record(self, model: Model, *, signature: bool) -> RegistryRecord:
+        """As the revision of this `spec.model` keeps it. `signature`: its contract is the one given here."""
         return RegistryRecord(
             asked=asked(model),
             model=self.model,
             description=self.description,
             metrics=tuple(Metric(name=name, value=value) for name, value in sorted(self.metrics.items())[:MAX_METRICS]),
+            signature=signature,
         )

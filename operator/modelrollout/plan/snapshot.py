@@ -15,15 +15,15 @@ def snapshot(deployment: str, spec: ModelDeploymentSpec, wanted: Wanted) -> dict
     kept: dict[str, Any] = {"model": covered["model"], "serving": covered["serving"]}
     if wanted.registered is not None:
         kept["model"] = _completed(covered["model"], wanted.registered)
-        kept["registry"] = wanted.registered.record(spec.model).model_dump(
-            mode="json", by_alias=True, exclude_none=True, exclude_defaults=True
-        )
+        signature = wanted.contract is None and wanted.registered.contract is not None
+        record = wanted.registered.record(spec.model, signature=signature)
+        kept["registry"] = record.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
     if "config" in covered:
         kept["config"] = wanted.config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     contract = wanted.contract
     if contract is None and wanted.registered is not None:
         contract = wanted.registered.contract
-    for name, document in (("contract", contract), ("card", wanted.card)):
+    for name, document in (("contract", contract), ("reference", wanted.reference), ("card", wanted.card)):
         if document is not None:
             kept[name] = dict(document)
     return {"deployment": deployment, "digest": digest(spec.model, spec.serving, wanted.config, wanted.pin), **kept}

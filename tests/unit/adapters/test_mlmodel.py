@@ -1,4 +1,4 @@
-"""From MLflow's signature, as its own package writes it, to a neutral contract."""
+"""From MLflow's signature, as its own package writes it, to a contract."""
 
 import json
 from typing import Any
@@ -8,53 +8,43 @@ import pytest
 from modelrollout.adapters.mlmodel import Mlmodel, MlmodelError, contract, read
 
 DOUBLE = {"type": "double", "name": "amount", "required": True}
-FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "column": (DOUBLE, {"name": "amount", "type": "double", "required": True}),
-    "optional": ({**DOUBLE, "required": False}, {"name": "amount", "type": "double", "required": False}),
-    "no name": ({"type": "double", "required": True}, {"type": "double", "required": True}),
-    "array": (
-        {"type": "array", "items": {"type": "array", "items": {"type": "double"}}, "name": "h", "required": True},
-        {"name": "h", "type": "array<array<double>>", "required": True},
-    ),
-    "map": (
-        {"type": "map", "values": {"type": "string"}, "name": "m", "required": True},
-        {"name": "m", "type": "map<string>", "required": True},
-    ),
-    "object": (
-        {"type": "object", "properties": {"a": {"type": "long", "required": True}}, "name": "o", "required": True},
-        {"name": "o", "type": "object", "required": True},
-    ),
+FIELDS: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
+    "column": (DOUBLE, {"name": "amount", "type": "float"}),
+    "optional": ({**DOUBLE, "required": False}, {"name": "amount", "type": "float", "required": False}),
+    "no name": ({"type": "long", "required": True}, {"name": "input-0", "type": "int"}),
+    "datetime": ({**DOUBLE, "type": "datetime"}, {"name": "amount", "type": "timestamp"}),
+    "binary": ({**DOUBLE, "type": "binary"}, {"name": "amount", "type": "BYTES"}),
+    "array": ({"type": "array", "items": {"type": "double"}, "name": "h", "required": True}, None),
+    "map": ({"type": "map", "values": {"type": "string"}, "name": "m", "required": True}, None),
+    "object": ({"type": "object", "properties": {"a": {"type": "long"}}, "name": "o", "required": True}, None),
     "tensor": (
         {"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 2]}},
-        {"type": "float64", "shape": [-1, 2]},
+        {"name": "input-0", "type": "FP64", "shape": [-1, 2]},
     ),
     "named tensor": (
         {"name": "a", "type": "tensor", "tensor-spec": {"dtype": "str", "shape": [-1]}},
-        {"name": "a", "type": "str", "shape": [-1]},
+        {"name": "a", "type": "BYTES", "shape": [-1]},
     ),
+    "small tensor": (
+        {"name": "a", "type": "tensor", "tensor-spec": {"dtype": "uint8", "shape": [-1, 28, 28]}},
+        {"name": "a", "type": "UINT8", "shape": [-1, 28, 28]},
+    ),
+    "complex tensor": ({"type": "tensor", "tensor-spec": {"dtype": "complex64", "shape": [-1]}}, None),
 }
 
 
-@pytest.mark.parametrize(("written", "neutral"), FIELDS.values(), ids=FIELDS.keys())
-def test_a_field_of_the_signature(written: dict[str, Any], neutral: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("written", "ours"), FIELDS.values(), ids=FIELDS.keys())
+def test_a_field_of_the_signature(written: dict[str, Any], ours: dict[str, Any] | None) -> None:
+    """What the form cannot say is left out, and a contract that would say nothing is none."""
     found = contract({"inputs": json.dumps([written]), "outputs": None, "params": None})
 
-    assert found == {"inputs": [neutral], "outputs": [], "source": "mlflow signature"}
+    assert found == ({"inputs": [ours]} if ours else None)
 
 
-def test_params_come_with_their_defaults() -> None:
-    params = [
-        {"name": "t", "default": 0.5, "shape": None, "type": "double"},
-        {"name": "k", "default": ["a"], "shape": [-1], "type": "string"},
-    ]
+def test_outputs_have_no_use_for_required() -> None:
+    found = contract({"outputs": json.dumps([{"type": "double", "required": True}])})
 
-    found = contract({"params": json.dumps(params)})
-
-    assert found is not None
-    assert found["params"] == [
-        {"name": "t", "type": "double", "default": 0.5},
-        {"name": "k", "type": "string", "shape": [-1], "default": ["a"]},
-    ]
+    assert found == {"outputs": [{"name": "output-0", "type": "float"}]}
 
 
 def test_a_model_without_a_signature_has_no_contract() -> None:
@@ -69,7 +59,11 @@ def test_a_model_without_a_signature_has_no_contract() -> None:
         ("signature: 7", "signature is no mapping"),
         ("signature: {inputs: '[{'}", "signature.inputs is no JSON"),
         ("signature: {outputs: '7'}", "signature.outputs is no list of fields"),
-        ("signature: {params: '[7]'}", "signature.params is no list of fields"),
+        ("signature: {inputs: '[7]'}", "signature.inputs is no list of fields"),
+        (
+            'signature: {inputs: \'[{"name": "a", "type": "double"}, {"name": "a", "type": "double"}]\'}',
+            "is no contract",
+        ),
     ],
 )
 def test_what_is_no_description_of_a_model_is_said_to_be_none(text: str, says: str) -> None:

@@ -122,6 +122,11 @@ def test_names_on_the_wire_are_in_camel_case() -> None:
                 "at": "2026-10-05T12:30:15.250000Z",
             }
         ],
+        "registry": {
+            "aliases": [{"model": "fraud", "alias": "champion", "version": "6"}],
+            "tags": [{"model": "fraud", "version": "6", "digest": "0a1b"}],
+            "at": "2026-10-05T12:30:15.250000Z",
+        },
         "replicas": 0,
         "readyReplicas": 0,
         "conditions": [

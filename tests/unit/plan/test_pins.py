@@ -51,7 +51,9 @@ def test_a_version_that_is_asked_for_is_that_version() -> None:
 
 def test_a_contract_of_a_person_is_not_taken_for_the_registrys() -> None:
     view = VIEWS["1"]
-    own = replace(view, spec=view.spec.model_copy(update={"contract": {"inputs": []}}))
+    assert view.spec.registry is not None
+    record = view.spec.registry.model_copy(update={"signature": False})
+    own = replace(view, spec=view.spec.model_copy(update={"registry": record}))
 
     def contract_of(one: RevisionView) -> object:
         found = kept(STAGING, [one], ModelDeploymentStatus())
