@@ -44,8 +44,7 @@ class Context:
             if path.is_file() and not any(part.startswith(".") or part == "__pycache__" for part in name.parts):
                 yield str(name), path
         wheels = {path.name: path for house in self.wheels for path in house.iterdir()}
-        for name in sorted(wheels):
-            yield f"wheels/{name}", wheels[name]
+        yield from ((f"wheels/{name}", path) for name, path in sorted(wheels.items()))
 
     def digest(self) -> str:
         """Wheels count by name: their folder's name is the digest of the lock file, which holds their hashes."""

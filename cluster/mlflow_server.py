@@ -64,8 +64,8 @@ def _install(into: Path) -> None:
         python = into / "bin" / "python"
         run(uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, LOCK, what="Installing MLflow")
         return
-    python = require("python3", remedy="install uv (python3 -m pip install uv), or python3 and python3-venv.")
-    run(python, "-m", "venv", into, what="Making an environment")
+    plain = require("python3", remedy="install uv (python3 -m pip install uv), or python3 and python3-venv.")
+    run(plain, "-m", "venv", into, what="Making an environment")
     pip = (into / "bin" / "python", "-m", "pip", "--quiet", "--disable-pip-version-check")
     run(*pip, "install", "--require-hashes", "--requirement", LOCK, what="Installing MLflow")
 

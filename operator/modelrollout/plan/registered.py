@@ -27,5 +27,5 @@ class Registered:
             model=self.model,
             description=self.description,
             metrics=tuple(Metric(name=name, value=value) for name, value in sorted(self.metrics.items())[:MAX_METRICS]),
-            signature=signature,
+            signature=signature or None,
         )
