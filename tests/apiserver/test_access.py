@@ -305,25 +305,26 @@ class TestTheRecord:
         assert 'cannot patch resource "modeldeployments"' in edited
 
 
-class TestAlerts:
-    ALERT = {"policy": "pages", "name": "Errors", "labels": {"severity": "page"}, "startsAt": "2026-11-24T12:00:00Z"}
+ALERT = {"policy": "pages", "name": "Errors", "labels": {"severity": "page"}, "startsAt": "2026-11-24T12:00:00Z"}
 
+
+class TestAlerts:
     def test_the_operator_hands_on_an_alert(self, people: Kubectl) -> None:
-        body = action("heard", OPERATOR, "Rollback", alert=self.ALERT, expiresAt=ahead(minutes=5))
+        body = action("heard", OPERATOR, "Rollback", alert=ALERT, expiresAt=ahead(minutes=5))
         assert Person(people, OPERATOR).creates(body) is None
         again = Person(people, OPERATOR).creates(body)
         assert again is not None
         assert "already exists" in again
 
     def test_an_alert_asks_for_nothing_but_a_rollback(self, people: Kubectl) -> None:
-        said = Person(people, OPERATOR).creates(action("heard-promote", OPERATOR, "Promote", alert=self.ALERT))
+        said = Person(people, OPERATOR).creates(action("heard-promote", OPERATOR, "Promote", alert=ALERT))
         assert said is not None
         assert "alert asks for a Rollback of the version that it is about" in said
 
     @pytest.mark.parametrize("name", ["otto", "emil", "adam"])
     def test_nobody_else_invents_one(self, people: Kubectl, name: str) -> None:
         """Not even who may roll back: an alert on record was one."""
-        said = Person(people, name).creates(action("invented", name, "Rollback", alert=self.ALERT))
+        said = Person(people, name).creates(action("invented", name, "Rollback", alert=ALERT))
         assert said is not None
         assert said.endswith(
             f"{name} may not alert ModelDeployment payments/fraud: it takes the verb alert on "
@@ -331,7 +332,7 @@ class TestAlerts:
         )
 
     def test_it_is_no_way_to_speak_for_others(self, people: Kubectl) -> None:
-        said = Person(people, OPERATOR).creates(action("for-otto", "otto", "Rollback", alert=self.ALERT))
+        said = Person(people, OPERATOR).creates(action("for-otto", "otto", "Rollback", alert=ALERT))
         assert said is not None
         assert "spec.requestedBy must be your own user name" in said
 

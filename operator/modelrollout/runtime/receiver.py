@@ -60,7 +60,8 @@ class Receiver:
         self._under_way = 0
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.router.add_post(PATH, self._receive)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        # A sender whose body is still on its way gets a moment to read the answer, and no more.
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, lingering_time=1.0)
 
     @property
     def port(self) -> int:
