@@ -36,11 +36,11 @@ def test_the_way_to_the_receiver_is_that_of_the_manifests() -> None:
         for one in example["receivers"]
         for config in one["webhook_configs"]
     )
-    documents = list(yaml.safe_load_all((ROOT / "manifests" / "base" / "deployment.yaml").read_text()))
-    service = next(one for one in documents if one["kind"] == "Service")
-    port = service["spec"]["ports"][0]["port"]
+    deployment, service = (
+        yaml.safe_load((ROOT / "manifests" / "base" / f"{name}.yaml").read_text()) for name in ("deployment", "service")
+    )
+    port = next(one["port"] for one in service["spec"]["ports"] if one["name"] == "alerts")
     assert url == f"http://{service['metadata']['name']}.modelrollout:{port}{receiver.PATH}"
-    deployment = next(one for one in documents if one["kind"] == "Deployment")
     (volume,) = deployment["spec"]["template"]["spec"]["volumes"]
     assert f"create secret generic {volume['secret']['secretName']} " in PAGE
 
