@@ -85,9 +85,9 @@ class RegistryRecord(ApiType):
     metrics: Annotated[
         tuple[Metric, ...], Field(max_length=MAX_METRICS, description="Offline metrics of its run and its model.")
     ] = ()
-    signature: Annotated[bool, Field(description="Whether the revision's contract is the registry's signature.")] = (
-        False
-    )
+    signature: Annotated[
+        bool | None, Field(description="Whether the revision's contract is the registry's signature.")
+    ] = None
 
 
 class WrittenTags(ApiType):

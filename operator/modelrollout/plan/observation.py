@@ -16,6 +16,7 @@ from modelrollout.api.registry import WrittenBack
 from modelrollout.api.rolloutaction import RolloutActionSpec
 from modelrollout.evidence import Evidence, Observed
 from modelrollout.evidence.dispersion import Dispersion
+from modelrollout.plan.alerts import Firing
 from modelrollout.plan.registered import Registered
 
 CHAMPION, PREVIOUS = "champion", "previous"
@@ -212,10 +213,10 @@ class Observation:
     `copies` are the immutable copies of ConfigMaps that are there, each with the uids of its owners.
 
     The gates in `spec` are written out: those that name a template have been filled from `templates`. `unresolved` says
-    why one could not be; it is then left out of the spec, and the rollout holds.
-
-    `metrics` are offline metrics that were read from the registry just now, by revision. `told` is what came of telling
-    the registry since the status was written, `writing` under which names it is told.
+    why one could not be; it is then left out of the spec, and the rollout holds. `firing` are the alerts that fire by
+    the newest answer, as far as the policy names them. `metrics` are offline metrics that were read from the registry
+    just now, by revision. `told` is what came of telling the registry since the status was written, `writing` under
+    which names it is told.
     """
 
     namespace: str
@@ -235,6 +236,7 @@ class Observation:
     wanted: Wanted = field(default_factory=Wanted)
     copies: Mapping[str, frozenset[str]] = field(default_factory=dict)
     actions: tuple[ActionView, ...] = ()
+    firing: tuple[Firing, ...] = ()
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     told: Told | None = None
     writing: Writing = field(default_factory=Writing)

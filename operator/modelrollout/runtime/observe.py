@@ -13,6 +13,7 @@ from modelrollout.api.gatetemplate import GateTemplateSpec
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus, StageName
 from modelrollout.api.revision import child_name, digest, short
 from modelrollout.evidence import EvidenceError
+from modelrollout.plan.alerts import Firing
 from modelrollout.plan.evaluate import awaits_metrics
 from modelrollout.plan.gates import policy_digest, restored
 from modelrollout.plan.observation import (
@@ -90,6 +91,7 @@ class Observer:
             wanted=wanted,
             copies=dict(family.copies),
             actions=tuple(family.actions.values()),
+            firing=self._firing(key),
             told=self._registry.write_back.told(key),
             writing=self._registry.write_back.writing,
         )
@@ -108,6 +110,10 @@ class Observer:
         metrics = {id: found[place] for id, place in places.items() if place in found}
         wanted = replace(observation.wanted, unheard=observation.wanted.unheard or trouble)
         return replace(observation, metrics=metrics, wanted=wanted)
+
+    def _firing(self, key: Key) -> tuple[Firing, ...]:
+        tick = self._hub.latest(key)
+        return tick.firing if tick is not None else ()
 
     def _resolve(
         self, key: Key, deployment: Deployment, spec: ModelDeploymentSpec, view: RevisionView | None
