@@ -44,9 +44,11 @@ def deployment_status(
     *,
     tell_numbers: bool,
     answers: tuple[AnsweredAction, ...],
+    revisions: Mapping[str, ModelRevisionStatus],
 ) -> ModelDeploymentStatus:
-    """`tell_numbers` is false while nothing but the numbers of a comparison moved: they go out with the evidence."""
+    """`revisions` are the revision statuses that change with it. `tell_numbers` is false while nothing but the numbers of a comparison moved: they go out with the evidence."""
     before = observation.status
+    previous = _previous(observation, decision)
     same_candidate = decision.candidate is not None and decision.candidate == before.candidate
     same_stage = same_candidate and decision.stage is before.stage
     same_weight = same_candidate and decision.weight == before.weight
@@ -67,7 +69,7 @@ def deployment_status(
         stage_started_at=(before.stage_started_at if same_stage else now) if rolling else None,
         weight_changed_at=(before.weight_changed_at if same_weight else now) if rolling else None,
         rejected=decision.rejected,
-        previous=_previous(observation, decision),
+        previous=previous,
         promotion=_promotion(before, decision, now),
         paused=before.paused if going_on else None,
         resumed_at=(now if waited else before.resumed_at) if going_on else None,
@@ -85,7 +87,7 @@ def deployment_status(
                 now=now,
                 tell_numbers=tell_numbers,
             ),
-            *registry_condition(observation, now),
+            *registry_condition(observation, stable=decision.stable, previous=previous, revisions=revisions, now=now),
         ),
     )
 

@@ -1,20 +1,39 @@
 """Whether the registry knows what it should, as a condition of its own: it never makes a deployment unready."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from modelrollout.api.conditions import Condition, ConditionType, merge
+from modelrollout.api.modelrevision import ModelRevisionStatus
 from modelrollout.api.registry import registry_ref
 from modelrollout.plan.observation import Observation
 from modelrollout.plan.records import cut
 from modelrollout.plan.write_back import difference, wish
 
 
-def registry_condition(observation: Observation, now: datetime) -> tuple[Condition, ...]:
-    """RegistrySynced; nothing where no registry is involved."""
+def registry_condition(
+    observation: Observation,
+    *,
+    stable: str | None,
+    previous: str | None,
+    revisions: Mapping[str, ModelRevisionStatus],
+    now: datetime,
+) -> tuple[Condition, ...]:
+    """RegistrySynced, as of the decision that makes `stable` and `previous` of these revisions, and changes the statuses
+    of `revisions`; nothing where no registry is involved.
+    """
     pinned = any(view.spec.model.pin is not None for view in observation.revisions.values())
     if not pinned and registry_ref(observation.spec.model.uri) is None:
         return ()
-    status, reason, message = _standing(observation)
+    decided = replace(
+        observation,
+        status=observation.status.model_copy(update={"stable": stable, "previous": previous}),
+        revisions={
+            id: replace(view, status=revisions.get(id, view.status)) for id, view in observation.revisions.items()
+        },
+    )
+    status, reason, message = _standing(decided)
     condition = Condition(
         type=ConditionType.REGISTRY_SYNCED,
         status=status,
