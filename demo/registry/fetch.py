@@ -1,7 +1,7 @@
 """An init container's whole program: fetches the artifact that MODEL_URI names from MLflow's own proxy.
 
-It needs Python and nothing else. MODEL_URI is set by the operator; MLFLOW_URL is the server's address, TARGET the folder
-to fill, and MLFLOW_TRACKING_TOKEN a bearer token where the server asks for one.
+It needs Python and nothing else. MODEL_URI is set by the operator; MLFLOW_URL is the server's address, TARGET the
+folder to fill, and MLFLOW_TRACKING_TOKEN a bearer token where the server asks for one.
 """
 
 import json

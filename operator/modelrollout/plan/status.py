@@ -46,7 +46,9 @@ def deployment_status(
     answers: tuple[AnsweredAction, ...],
     revisions: Mapping[str, ModelRevisionStatus],
 ) -> ModelDeploymentStatus:
-    """`revisions` are the revision statuses that change with it. `tell_numbers` is false while nothing but the numbers of a comparison moved: they go out with the evidence."""
+    """`tell_numbers` is false while nothing but the numbers of a comparison moved: they go out with the evidence.
+    `revisions` are the revision statuses that change with it.
+    """
     before = observation.status
     previous = _previous(observation, decision)
     same_candidate = decision.candidate is not None and decision.candidate == before.candidate

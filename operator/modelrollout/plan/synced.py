@@ -20,8 +20,9 @@ def registry_condition(
     revisions: Mapping[str, ModelRevisionStatus],
     now: datetime,
 ) -> tuple[Condition, ...]:
-    """RegistrySynced, as of the decision that makes `stable` and `previous` of these revisions, and changes the statuses
-    of `revisions`; nothing where no registry is involved.
+    """RegistrySynced, as of a decision that makes revisions `stable` and `previous` and gives `revisions` their statuses.
+
+    Nothing where no registry is involved.
     """
     pinned = any(view.spec.model.pin is not None for view in observation.revisions.values())
     if not pinned and registry_ref(observation.spec.model.uri) is None:
