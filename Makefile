@@ -37,9 +37,11 @@ fast: .venv/ready
 
 apiserver-test: .venv/ready  ## simulations, faults, benches, chart, and the API server's own answers (no cluster needed)
 	$(PYTHON) -m cluster binaries
-	$(PYTEST) -q tests/simulation tests/faults tests/apiserver tests/prometheus tests/chart tests/bench
+	$(PYTHON) -m cluster mlflow-server
+	$(PYTEST) -q tests/registry tests/simulation tests/faults tests/apiserver tests/prometheus tests/chart tests/bench
 
-e2e: cluster images  ## real pods, gateway, Prometheus and traffic
+e2e: cluster images  ## real pods, gateway, Prometheus, MLflow and traffic
+	$(PYTHON) -m cluster mlflow-server
 	$(IN_CLUSTER) $(PYTEST) -q tests/e2e
 
 cluster: .venv/ready  ## the throw-away cluster, up and healthy

@@ -1,7 +1,9 @@
 """The adapter against a real MLflow server: what it says is what the server holds, and what it writes arrives there."""
 
 import hashlib
-import urllib.request
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,8 @@ from modelrollout.adapters.registry import NotInRegistry, RegistryRefused
 from modelrollout.api.model import Dataset
 from tests.registry.conftest import Place
 from tests.registry.training import MLMODEL
+
+FETCH = Path(__file__).resolve().parents[2] / "demo" / "registry" / "fetch.py"
 
 
 def test_a_version_is_known_with_all_that_a_revision_keeps(place: Place) -> None:
@@ -126,12 +130,14 @@ def test_what_is_not_there_and_what_is_not_allowed_are_told_apart(place: Place, 
         place.ask(call(place.registry, model))
 
 
-def test_the_artifact_is_fetched_from_the_proxy_with_nothing_but_an_address(place: Place) -> None:
-    """As the sample init container of docs/registry.md does it."""
+def test_the_artifact_is_fetched_from_the_proxy_with_nothing_but_an_address(place: Place, tmp_path: Path) -> None:
+    """By the program of the sample init container, as the operator and the template call it."""
     model = place.training.model()
     version = place.training.register(model, text="weights")
     uri = place.ask(place.registry.version(model, version)).pin.artifact_uri
 
-    path = uri.removeprefix("mlflow-artifacts:/")
-    with urllib.request.urlopen(f"{place.server.url}/api/2.0/mlflow-artifacts/artifacts/{path}/model.txt") as answer:
-        assert answer.read() == b"weights"
+    environment = {"MODEL_URI": uri, "MLFLOW_URL": place.server.url, "TARGET": str(tmp_path / "model")}
+    subprocess.run([sys.executable, "-I", FETCH], env=environment, check=True)
+
+    assert (tmp_path / "model" / "model.txt").read_text() == "weights"
+    assert (tmp_path / "model" / "MLmodel").read_text() == MLMODEL

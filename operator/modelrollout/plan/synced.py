@@ -20,7 +20,7 @@ def registry_condition(
     revisions: Mapping[str, ModelRevisionStatus],
     now: datetime,
 ) -> tuple[Condition, ...]:
-    """RegistrySynced, as of a decision that makes revisions `stable` and `previous` and gives `revisions` their statuses.
+    """RegistrySynced, as of a decision that makes these revisions `stable` and `previous`, and gives them statuses.
 
     Nothing where no registry is involved.
     """
