@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from modelrollout.cli.errors import CliError
 
 VERBS = {
+    "contract": "import, check and compare contracts of models; no cluster needed",
+    "profile": "how training data are spread, as a file to compare live data with; no cluster needed",
     "simulate": "what a rollout policy decides on recorded or invented traffic; no cluster needed",
 }
 """A verb is a module of this package that has `run(arguments) -> exit code`."""

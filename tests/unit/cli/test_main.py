@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from modelrollout.cli.main import main
+from modelrollout.cli.main import VERBS, main
 
 HEAVY = ("kopf", "kubernetes", "pydantic", "yaml", "matplotlib", "numpy", "aiohttp", "requests", "asyncio")
 
@@ -20,7 +20,7 @@ def test_without_a_verb_there_is_help(words: list[str], capsys: pytest.CaptureFi
 
 def test_an_unknown_verb_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["simluate"]) == 2
-    assert capsys.readouterr().err == "kubectl-model: there is no verb 'simluate'; there is simulate.\n"
+    assert capsys.readouterr().err == f"kubectl-model: there is no verb 'simluate'; there is {', '.join(VERBS)}.\n"
 
 
 @pytest.mark.parametrize("words", [["--help"], ["simulate", "--help"]])
