@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import yaml
@@ -80,7 +80,7 @@ class TestOpenInference:
 
 
 class TestPandera:
-    EXPECTED: Any = {
+    EXPECTED: ClassVar[dict[str, Any]] = {
         "amount": {"type": "FP64", "nullable": True, "range": {"min": 0, "max": 100}},
         "age": {"type": "INT32", "required": False, "range": {"min": 0, "max": 120}},
         "country": {"type": "category", "categories": ["DE", "FR"]},
