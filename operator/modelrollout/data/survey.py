@@ -1,8 +1,8 @@
 """A reference from rows, in two passes: the first finds bins, the second counts.
 
 A column of numbers is kept as a sample of bounded size, so that data of any length fit; smallest and largest value are
-exact, and so are all counts. Text of which there are too many different values is told by its length alone: names and
-addresses must not end up in a file that goes round.
+exact, and so are all counts. Words are listed where nearly all rows have one that several others have too; text of any
+other kind is told by its length alone, for names and addresses must not end up in a file that goes round.
 """
 
 import math
@@ -19,7 +19,8 @@ from modelrollout.data.binning import MISSING, Binning, is_missing, text_of
 SAMPLE = 100_000
 USUAL_BINS = 10
 _FEW_VALUES = 10
-_ROWS_A_CATEGORY = 10
+_LEAST_ROWS = 5
+_MOST_UNLISTED = 0.01
 _DISTINCT = 5_000
 
 Row = Mapping[str, object]
@@ -38,7 +39,6 @@ class Column:
     sample: list[float] = field(default_factory=list)
     values: Counter[str] = field(default_factory=Counter)
     lengths: Counter[int] = field(default_factory=Counter)
-    overflow: bool = False
 
     def add(self, value: object, chance: random.Random) -> None:
         self.rows += 1
@@ -55,8 +55,6 @@ class Column:
         self.lengths[len(text)] += 1
         if len(self.values) < _DISTINCT or text in self.values:
             self.values[text] += 1
-        else:
-            self.overflow = True
 
     def _number(self, value: float, chance: random.Random) -> None:
         self.numbers += 1
@@ -137,7 +135,7 @@ class Survey:
                     name, Spread.TEXT, edges=_edges(lengths, low=lengths[0], high=lengths[-1], bins=self._bins)
                 )
             case Spread.CATEGORY:
-                known = [text for text, _ in column.values.most_common()]
+                known = self._words(name, column)
                 return _empty(
                     name,
                     Spread.CATEGORY,
@@ -159,8 +157,15 @@ class Survey:
             return Spread.NUMBER
         if not column.values:
             return Spread.NUMBER if column.rows == column.missing else None
-        few = len(column.values) <= min(MAX_COMMON + MAX_RARE, max(2, sum(column.values.values()) // _ROWS_A_CATEGORY))
-        return Spread.CATEGORY if few and not column.overflow else Spread.TEXT
+        words = self._words(name, column)
+        unlisted = 1 - sum(column.values[word] for word in words) / column.lengths.total()
+        few = len(words) <= MAX_COMMON + MAX_RARE and unlisted <= _MOST_UNLISTED
+        return Spread.CATEGORY if few else Spread.TEXT
+
+    def _words(self, name: str, column: Column) -> list[str]:
+        """Those that may be listed, the most common first."""
+        declared = self._types.get(name) in (DataType.CATEGORY, DataType.BOOL, DataType.V2_BOOL)
+        return [word for word, rows in column.values.most_common() if declared or rows >= _LEAST_ROWS]
 
 
 def _empty(

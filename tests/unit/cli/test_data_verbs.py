@@ -8,9 +8,10 @@ import yaml
 
 from modelrollout.api.contract import Contract
 from modelrollout.api.reference import Reference
-from modelrollout.cli.main import USAGE_ERROR, main
+from modelrollout.cli.errors import USAGE_ERROR
+from modelrollout.cli.main import main
 
-CSV = "amount,code,score\n1.5,007,0.1\n2.5,007,0.2\n,008,0.3\n4,NA,true\n"
+CSV = "amount,code,score\n" + "1.5,007,0.1\n2.5,007,0.2\n,008,0.3\n4,NA,true\n" * 5
 
 
 @pytest.fixture
@@ -90,14 +91,14 @@ def test_a_csv_is_profiled(data: Path, capsys: pytest.CaptureFixture[str]) -> No
 
     out, err = capsys.readouterr()
     made = Reference.model_validate(json.loads(out))
-    assert made.rows == 4
+    assert made.rows == 20
     assert made.dataset is not None
     assert made.dataset.startswith("sha256:")
     amount, code = made.inputs
     assert (amount.edges, amount.missing_ratio) == ((1.5, 2, 3.25, 4), 0.25)
     assert (code.categories, code.missing_ratio) == (("007", "008"), 0.25)
     assert [one.name for one in made.outputs] == ["score"]
-    assert err == "inputs: 2 (1 number, 1 category)\noutputs: 1 (1 text)\n"
+    assert err == "inputs: 2 (1 number, 1 category)\noutputs: 1 (1 category)\n"
 
 
 def test_the_contract_says_what_the_columns_are(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,7 +146,11 @@ def test_a_file_that_is_not_there_and_bins_without_sense_are_told(
 def test_parquet_gives_what_the_same_csv_gives(tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
-    columns = {"amount": [1.5, 2.5, None, 4.0], "code": ["007", "007", "008", None], "score": [0.1, 0.2, 0.3, 0.4]}
+    columns = {
+        "amount": [1.5, 2.5, None, 4.0] * 5,
+        "code": ["007", "007", "008", None] * 5,
+        "score": [0.1, 0.2, 0.3, 0.4] * 5,
+    }
     data.write_text(CSV.replace("true", "0.4"))
     path = tmp_path / "train.parquet"
     parquet.write_table(arrow.table(columns), path)

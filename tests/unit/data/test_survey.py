@@ -88,6 +88,12 @@ def test_words_of_which_each_is_another_are_never_written_down() -> None:
     assert sum(made.ratios) == pytest.approx(1, abs=1e-4)
 
 
+def test_a_word_that_only_few_rows_have_is_never_written_down() -> None:
+    made = column([*["none"] * 2000, *(f"alice-{number}" for number in range(10))])
+
+    assert (made.spread, made.categories, made.rare) == ("category", ("none",), ())
+
+
 def test_truths_are_categories_and_mixed_words_and_numbers_are_too() -> None:
     assert set(column([True, False] * 50).categories) == {"true", "false"}
     assert set(column([1.0, "A"] * 50).categories) == {"1", "A"}
