@@ -154,7 +154,7 @@ def test_psi_and_its_chance_are_what_the_library_computes(tmp_path: Path) -> Non
 
 
 def test_few_requests_are_no_proof_however_many_rows_they_have(tmp_path: Path) -> None:
-    mild = [{**usual(number), "amount": 0.5 if number % 10 < 3 else number % 4 + 0.5} for number in range(200)]
+    mild = [{**usual(number), "amount": 0.5 if number % 20 < 7 else number % 4 + 0.5} for number in range(200)]
 
     promtool(tmp_path / "few", series=served(mild, rows_a_request=200), none=[fires("ModelInputDrift")])
     promtool(tmp_path / "many", series=served(mild), true=[fires("ModelInputDrift")])

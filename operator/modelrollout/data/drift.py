@@ -74,7 +74,7 @@ def jensen_shannon(live: Sequence[float], reference: Sequence[float]) -> float:
     """The distance, which is the root of the divergence in natural logarithms; from 0 to 0.83."""
 
     def part(one: float, mean: float) -> float:
-        return one * math.log(one / mean) if one > 0 else 0.0
+        return one * math.log(one / mean) if mean > 0 < one else 0.0
 
     pairs = [(p, q, (p + q) / 2) for p, q in zip(live, reference, strict=True)]
     return math.sqrt(max(0.0, math.fsum((part(p, mean) + part(q, mean)) / 2 for p, q, mean in pairs)))
