@@ -39,7 +39,7 @@ def _run(arguments: argparse.Namespace, chosen: Settings) -> int:
         case "image":
             print(images.build(chosen, arguments.name, Path(arguments.folder), base=arguments.base))
         case "binaries":
-            for path in binaries.ensure(chosen, *binaries.API_SERVER_PROGRAMS, "prometheus").values():
+            for path in binaries.ensure(chosen, *binaries.API_SERVER_PROGRAMS, "prometheus", "kstatus").values():
                 print(path)
         case "status":
             text, ready = status(chosen)

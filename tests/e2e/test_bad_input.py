@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.e2e.case import Case
-from tests.e2e.kstatus import kstatus
+from tests.kstatus import kstatus
 from tests.e2e.manifests import SHADOW, container, manifest
 from tests.e2e.then import condition
 
