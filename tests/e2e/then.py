@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from demo.kubectl import kubectl
 from tests.e2e.case import Case
 from tests.e2e.history import Object, State
-from tests.kstatus import kstatus
 from tests.e2e.manifests import NAME, Manifest
 from tests.e2e.users import Seen
 from tests.e2e.waiting import PATIENCE_SECONDS, Found, picture, until
+from tests.kstatus import kstatus
 
 
 class Then:

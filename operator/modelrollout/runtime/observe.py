@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from modelrollout.api.gates import TemplateRef
 from modelrollout.api.gatetemplate import GateTemplateSpec
-from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus, StageName
+from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from modelrollout.api.revision import child_name, digest, short
 from modelrollout.evidence import EvidenceError
 from modelrollout.plan.gates import policy_digest, restored
@@ -23,6 +23,7 @@ from modelrollout.plan.observation import (
     Wanted,
 )
 from modelrollout.plan.templates import Resolved, resolve
+from modelrollout.plan.watch import is_watched, watched
 from modelrollout.runtime.cache import Cache, Family
 from modelrollout.runtime.history import Histories
 from modelrollout.runtime.hub import MetricsHub, Tick
@@ -31,8 +32,6 @@ from modelrollout.runtime.projections import Deployment
 from modelrollout.runtime.queue import Key
 from modelrollout.runtime.readings import Arms, Look, find, reading, subscription
 from modelrollout.runtime.wanted import Lookup
-
-COMPARING = (StageName.SHADOW, StageName.CANARY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +106,11 @@ class Observer:
         status = deployment.status
         candidate, stable = status.candidate, status.stable
         view = revisions.get(candidate) if candidate else None
-        if status.stage not in COMPARING or candidate != target or view is None or stable is None:
+        if not is_watched(spec, status.stage) or candidate != target or view is None or stable is None:
             return _Read()
+        looked_at = watched(spec, status.stage)
         try:
-            entry = self._ledger.get(key, view.id) or await self._recover(key, deployment, spec, view)
+            entry = self._ledger.get(key, view.id) or await self._recover(key, deployment, looked_at, view)
         except EvidenceError as error:
             return _Read(reading=Unreadable(f"the written evidence cannot be read: {error}"))
         except _PastUnknown as error:
@@ -122,7 +122,7 @@ class Observer:
             return _Read()
         if tick.unavailable is not None:
             return _Read(evidence=entry.evidence if entry else None, reading=Unreadable(tick.unavailable))
-        look = self._look(key, tick, spec, Arms.of(*key, candidate=view.id, stable=stable))
+        look = self._look(key, tick, looked_at, Arms.of(*key, candidate=view.id, stable=stable))
         newest, baseline = reading(look, previous=entry.counters if entry else {})
         if entry is None or entry.evidence is None or entry.evidence.policy != policy_digest(spec.rollout):
             newest = replace(newest, dispersions=await self._histories.dispersions(look))

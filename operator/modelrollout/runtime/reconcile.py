@@ -33,6 +33,7 @@ from modelrollout.plan import Plan, plan
 from modelrollout.plan.conditions import broken
 from modelrollout.plan.observation import Observation, Reading
 from modelrollout.plan.plan import Notice
+from modelrollout.plan.watch import watched
 from modelrollout.runtime.act import Actor
 from modelrollout.runtime.cache import Cache
 from modelrollout.runtime.configs import SECRET_PERIOD_SECONDS, Secrets
@@ -113,7 +114,8 @@ class Reconciler:
         if not planned.wants_readings:
             return
         arms = arms_of(observation, planned)
-        self._hub.subscribe(key, subscription(observation.namespace, observation.name, observation.spec, arms))
+        looked_at = watched(observation.spec, planned.status.stage)
+        self._hub.subscribe(key, subscription(observation.namespace, observation.name, looked_at, arms))
         if planned.evidence is not None and seen.counters is not None and isinstance(observation.reading, Reading):
             entry = Entry(
                 revision=planned.evidence.revision,

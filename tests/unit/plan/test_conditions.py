@@ -1,9 +1,7 @@
 """What conditions say to programs that know nothing of rollouts, in every phase."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
