@@ -66,6 +66,7 @@ REVIEW = Stage(review=ReviewStage())
 CANARY = Stage(canary=CanaryStage(weights=(5, 25, 50), hold_for="60s"))
 PACED = Stage(canary=CanaryStage(pace=Pace.EVIDENCE, hold_for="30s", error_budget=30))
 SOAK = Stage(soak=SoakStage(hold_for="10m"))
+HELD_BACK = Stage(soak=SoakStage(hold_for="10m", holdback=5))
 
 
 def ago(seconds: float) -> datetime:
@@ -84,7 +85,9 @@ def spec(
     on_inconclusive: Inconclusive = Inconclusive.PAUSE,
     template: Mapping[str, Any] | None = None,
 ) -> ModelDeploymentSpec:
-    """Without a route the shadow stage is left out: there is nothing to copy requests from."""
+    """Without a route there is nothing to copy requests from and nothing that holds a share of them back: the shadow
+    stage is left out, and so is a holdback.
+    """
     return ModelDeploymentSpec(
         model=Model(name="fraud-classifier", version=version, uri=f"image://fraud/{version}"),
         serving=Serving(
@@ -97,12 +100,16 @@ def spec(
         if route
         else None,
         rollout=Rollout(
-            stages=tuple(stage for stage in stages if route or stage.shadow is None),
+            stages=tuple(stage if route else _without_route(stage) for stage in stages if route or not stage.shadow),
             gates=gates,
             max_duration=max_duration,
             on_inconclusive=on_inconclusive,
         ),
     )
+
+
+def _without_route(stage: Stage) -> Stage:
+    return Stage(soak=SoakStage(hold_for=stage.soak.hold_for)) if stage.soak else stage
 
 
 def revision_spec(of: ModelDeploymentSpec, *, deployment: str = NAME) -> ModelRevisionSpec:
