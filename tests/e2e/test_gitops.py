@@ -9,6 +9,8 @@ from tests.e2e.case import Case
 from tests.e2e.gitops import CLIENT_SIDE, SERVER_SIDE, TRACKING, SelfHealing
 from tests.e2e.manifests import CANARY, NAME, SOAK, manifest
 
+SECONDS = 300.0
+"""kubectl once a second takes a good part of two cores."""
 CHILDREN = "deployments,replicasets,services,httproutes,modelrevisions,pods"
 
 
@@ -24,11 +26,11 @@ def _forward_and_back(case: Case, options: tuple[str, ...], *, manager: str) -> 
     """A good version goes live under it, then a bad one is taken back while Git goes on naming it."""
     given, _, then = case.steps()
     with SelfHealing(case, manifest("v1"), options=options):
-        then.ends("Live", version="v1")
+        then.ends("Live", version="v1", seconds=SECONDS)
     given.users()
 
     with SelfHealing(case, manifest("v2"), options=options) as loop:
-        then.ends("Live", version="v2")
+        then.ends("Live", version="v2", seconds=SECONDS)
         then.passed_through("Shadow", "Canary", "Soak", "Live")
         then.weights_only_grew()
         then.pods_are_gone("v1")
@@ -36,7 +38,7 @@ def _forward_and_back(case: Case, options: tuple[str, ...], *, manager: str) -> 
     _changed_nothing(case, loop, manager=manager)
 
     with SelfHealing(case, manifest("v3", stages=[CANARY, SOAK]), options=options) as loop:
-        then.ends("RolledBack", version="v2")
+        then.ends("RolledBack", version="v2", seconds=SECONDS)
         then.passed_through("Canary", "Live")
         then.pods_are_gone("v3")
         then.stays("rolled back", lambda found: found["status"].get("rejected"), seconds=5)
@@ -44,7 +46,7 @@ def _forward_and_back(case: Case, options: tuple[str, ...], *, manager: str) -> 
     assert len(case.revisions("v3")) == 1
 
     with SelfHealing(case, manifest("v2"), options=options) as loop:
-        then.ends("Live", version="v2")
+        then.ends("Live", version="v2", seconds=SECONDS)
     then.weight_is_zero("v3")
 
 
