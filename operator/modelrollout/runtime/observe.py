@@ -55,6 +55,7 @@ class Observer:
         revisions = _revisions(family)
         wanted = await self._lookup.wanted(*key, spec)
         target = _target(deployment.status, spec, wanted)
+        wanted = await self._with_former(key, deployment, wanted, revisions, target=target)
         resolved = self._resolve(key, deployment, spec, revisions.get(target))
         spec = resolved.spec
         read = await self._read(key, deployment, spec, revisions, target=target)
@@ -78,6 +79,16 @@ class Observer:
             actions=tuple(family.actions.values()),
         )
         return Seen(observation=observation, counters=read.counters)
+
+    async def _with_former(
+        self, key: Key, deployment: Deployment, wanted: Wanted, revisions: Mapping[str, RevisionView], *, target: str
+    ) -> Wanted:
+        """With what the changelog of a revision needs that has none yet."""
+        live, made = revisions.get(deployment.status.stable or ""), revisions.get(target)
+        told = made is not None and made.status.changes is not None
+        if live is None or target == live.id or told or not wanted.sources:
+            return wanted
+        return await self._lookup.former(key[0], wanted, live=live.spec.config)
 
     def _resolve(
         self, key: Key, deployment: Deployment, spec: ModelDeploymentSpec, view: RevisionView | None
