@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from modelrollout.api.alerts import AlertPolicy, SharedAlert
 from modelrollout.api.base import ApiType, seconds
 from modelrollout.api.contract import Breaking, ContractSource
 from modelrollout.api.gates import Gate, Signal
@@ -31,6 +32,7 @@ from modelrollout.api.rolloutaction import RolloutActionSpec, Verb
 from modelrollout.api.route import ParentRef, Route
 from modelrollout.api.serving import Server, Serving
 from modelrollout.evidence import Counts, GateEvidence, Interval
+from modelrollout.plan.alerts import Firing
 from modelrollout.plan.gates import gathered
 from modelrollout.plan.observation import (
     ActionView,
@@ -86,6 +88,7 @@ def spec(
     gates: tuple[Gate, ...] = (ERRORS,),
     max_duration: str = "2h",
     on_inconclusive: Inconclusive = Inconclusive.PAUSE,
+    alerts: tuple[AlertPolicy, ...] = (),
     template: Mapping[str, Any] | None = None,
     contract: Mapping[str, Any] | None = None,
     breaking: Breaking = Breaking.REJECT,
@@ -108,8 +111,44 @@ def spec(
             gates=gates,
             max_duration=max_duration,
             on_inconclusive=on_inconclusive,
+            alerts=alerts,
         ),
     )
+
+
+def pages(
+    *,
+    name: str = "pages",
+    window: str | None = None,
+    shared: SharedAlert = SharedAlert.IGNORE,
+    match: Mapping[str, str] | None = None,
+    match_regex: Mapping[str, str] | None = None,
+) -> AlertPolicy:
+    """A policy that names alerts with `severity: page`, where nothing else is said."""
+    return AlertPolicy(
+        name=name,
+        match=dict(match if match is not None else {"severity": "page"}),
+        match_regex=dict(match_regex or {}),
+        window=window,
+        shared_with_live=shared,
+    )
+
+
+def firing(
+    name: str = "Errors",
+    *,
+    of: ModelDeploymentSpec | None = None,
+    since: float = 5,
+    namespace: str | None = NAMESPACE,
+    **labels: str,
+) -> Firing:
+    """An alert that pages, since so many seconds; `of` names a pod of that version in it."""
+    told = {"alertname": name, "severity": "page", **labels}
+    if namespace is not None:
+        told["namespace"] = namespace
+    if of is not None:
+        told["pod"] = f"{child_name(NAME, id_of(of))}-7d9x-abcde"
+    return Firing(told, ago(since))
 
 
 def revision_spec(of: ModelDeploymentSpec, *, deployment: str = NAME) -> ModelRevisionSpec:

@@ -4,6 +4,7 @@ import math
 from datetime import datetime
 from typing import Any
 
+from modelrollout.api.alerts import FiredAlert
 from modelrollout.api.modelrevision import ArmCounts, DecisionRecord, EvidenceNumbers, GateRecord, Outcome
 from modelrollout.evidence import Counts, GateVerdict, Judgement, Kind
 
@@ -62,12 +63,13 @@ def record(
     weight: int,
     judgement: Judgement | None = None,
     by: str | None = None,
+    alert: FiredAlert | None = None,
 ) -> DecisionRecord:
-    """`by` is the person who asked for it."""
+    """`by` is the person who asked for it, `alert` the one that led to it."""
     said = {"at": at, "outcome": outcome, "reason": reason, "message": cut(message), "stage": stage, "weight": weight}
     if judgement is None:
-        return DecisionRecord(**said, by=by)
-    return DecisionRecord(**said, by=by, **_numbers(judgement))
+        return DecisionRecord(**said, by=by, alert=alert)
+    return DecisionRecord(**said, by=by, alert=alert, **_numbers(judgement))
 
 
 def numbers(judgement: Judgement) -> EvidenceNumbers:
