@@ -75,7 +75,8 @@ def _paragraph(deployment: Deployment, about: Revision, decision: Mapping[str, A
     message = decision["message"].rstrip(".")
     parts = [
         f"{deployment.key}, {about}: {_DONE.get(decision['outcome'], decision['outcome'])} ({decision['reason']}) "
-        f"in stage {decision['stage']} at weight {decision['weight']} % on {stamp(at)}, {age(at, now)} ago; {_who(decision)}.",
+        f"in stage {decision['stage']} at weight {decision['weight']} % on {stamp(at)}, {age(at, now)} ago; "
+        f"{_who(decision)}.",
         f"{message[:1].upper()}{message[1:]}.",
     ]
     if decision.get("verdict"):
