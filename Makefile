@@ -38,7 +38,7 @@ fast: .venv/ready
 apiserver-test: .venv/ready  ## simulations, faults, benches, chart, and the API server's own answers (no cluster needed)
 	$(PYTHON) -m cluster binaries
 	$(PYTHON) -m cluster mlflow-server
-	$(PYTEST) -q tests/registry tests/simulation tests/faults tests/apiserver tests/prometheus tests/chart tests/bench
+	$(PYTEST) -q tests/registry tests/simulation tests/faults tests/apiserver tests/prometheus tests/chart tests/gitops tests/bench
 
 e2e: cluster images  ## real pods, gateway, Prometheus, MLflow and traffic
 	$(PYTHON) -m cluster mlflow-server
