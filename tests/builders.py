@@ -21,6 +21,7 @@ from modelrollout.api.revision import child_name, content, digest, short
 from modelrollout.api.rollout import (
     CanaryStage,
     Inconclusive,
+    OfflineGate,
     Pace,
     ReviewStage,
     Rollout,
@@ -92,6 +93,7 @@ def spec(
     max_duration: str = "2h",
     on_inconclusive: Inconclusive = Inconclusive.PAUSE,
     alerts: tuple[AlertPolicy, ...] = (),
+    offline: tuple[OfflineGate, ...] = (),
     template: Mapping[str, Any] | None = None,
     contract: Mapping[str, Any] | None = None,
     breaking: Breaking = Breaking.REJECT,
@@ -116,6 +118,7 @@ def spec(
             gates=gates,
             max_duration=max_duration,
             on_inconclusive=on_inconclusive,
+            offline=offline,
             alerts=alerts,
         ),
     )

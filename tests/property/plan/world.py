@@ -62,6 +62,7 @@ class World:
         self.route: RouteView | None = None
         self.requests_per_second = requests_per_second
         self.bad_share: dict[str, float] = {}
+        self.metrics: dict[str, dict[str, float]] = {}
         self.writes = 0
         self.actions: list[ActionView] = []
         self._served: dict[str, Counts] = {}
@@ -151,6 +152,7 @@ class World:
             evidence=evidence,
             reading=reading,
             actions=tuple(self.actions),
+            metrics=dict(self.metrics),
         )
 
     def reconcile(self, *, cut_after: int | None = None) -> Plan:
