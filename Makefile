@@ -40,6 +40,7 @@ apiserver-test: .venv/ready  ## simulations, faults, benches, chart, and the API
 	$(PYTEST) -q tests/simulation tests/faults tests/apiserver tests/prometheus tests/chart tests/bench
 
 e2e: cluster images  ## real pods, gateway, Prometheus and traffic
+	$(PYTHON) -m cluster binaries helm
 	$(IN_CLUSTER) $(PYTEST) -q tests/e2e
 
 cluster: .venv/ready  ## the throw-away cluster, up and healthy

@@ -1,0 +1,37 @@
+"""The operator as a release of the chart, in place of the one that the other tests have installed."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from demo.kubectl import kubectl
+from tests.chart.rendering import CHART, program
+from tests.e2e import installed
+
+NAME = "modelrollout"
+
+
+def helm(*arguments: str | Path) -> str:
+    command = [str(part) for part in (program("helm"), *arguments, "--namespace", installed.NAMESPACE)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, f"helm {' '.join(command[1:])}: {done.stderr.strip()}"
+    return done.stdout
+
+
+def install(*options: str) -> None:
+    """Over what Kustomize has installed, as docs/install.md says it. Pods of the image that is in the node."""
+    helm("install", NAME, CHART, "--take-ownership", "--force-conflicts", *_WAIT, "--set=image.tag=dev", *options)
+
+
+def upgrade(*options: str) -> None:
+    helm("upgrade", NAME, CHART, "--reuse-values", *_WAIT, *options)
+
+
+def uninstall() -> None:
+    """And no pod of the operator is left."""
+    helm("uninstall", NAME, "--ignore-not-found", "--wait")
+    kubectl("wait", "--for=delete", "pods", "-l", "app=modelrollout", "-n", installed.NAMESPACE, "--timeout=60s")
+
+
+_WAIT = ("--wait", "--timeout=150s")
