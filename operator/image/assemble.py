@@ -66,9 +66,9 @@ def record(package: str, target: Path) -> None:
     status = target / "var/lib/dpkg/status.d" / package
     status.parent.mkdir(parents=True, exist_ok=True)
     status.write_text(told.stdout)
-    licence = Path("/usr/share/doc", package, "copyright")
-    if licence.exists():
-        copy(licence, target)
+    licence = Path("usr/share/doc", package, "copyright")
+    (target / licence).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2("/" / licence, target / licence)
 
 
 def configure(target: Path) -> None:

@@ -25,7 +25,8 @@ def install(*options: str) -> None:
 
 
 def upgrade(*options: str) -> None:
-    helm("upgrade", NAME, CHART, "--reuse-values", *_WAIT, *options)
+    """kubectl goes on owning the fields that it has applied before, and has to be overruled where they change."""
+    helm("upgrade", NAME, CHART, "--reuse-values", "--force-conflicts", *_WAIT, *options)
 
 
 def uninstall() -> None:
