@@ -30,8 +30,10 @@ def upgrade(*options: str) -> None:
 
 
 def uninstall() -> None:
-    """And no pod of the operator is left."""
-    helm("uninstall", NAME, "--ignore-not-found", "--wait")
+    """And no pod of the operator is left. Without a release there is nothing to do."""
+    if NAME not in helm("list", "--short").split():
+        return
+    helm("uninstall", NAME, "--wait")
     kubectl("wait", "--for=delete", "pods", "-l", "app=modelrollout", "-n", installed.NAMESPACE, "--timeout=60s")
 
 

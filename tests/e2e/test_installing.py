@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from demo.kubectl import fetch, kubectl
 from tests.chart.rendering import kustomize
 from tests.e2e import installed, release
-from tests.e2e.case import Case
+from tests.e2e.case import Case, World
 from tests.e2e.evidence import growths, nothing_is_counted_twice, nothing_is_lost
 from tests.e2e.manifests import LONG_CANARY, SOAK, manifest
 from tests.e2e.then import Then
@@ -21,14 +22,15 @@ pytestmark = pytest.mark.alone
 THREE_STEPS = {"canary": {"weights": [20, 40, 60], "holdFor": "25s"}}
 
 
-@pytest.fixture(autouse=True)
-def _put_back() -> Iterator[None]:
+@pytest.fixture
+def put_back() -> Iterator[None]:
     """The other tests find the installation that they know."""
     yield
     release.uninstall()
     installed.install()
 
 
+@pytest.mark.usefixtures("put_back")
 def test_helm_takes_over_and_upgrades_in_the_middle_of_a_canary(case: Case) -> None:
     """Twice new pods of the operator, with other arguments: one rollout, and all of its evidence."""
     given, when, then = case.steps()
@@ -52,7 +54,8 @@ def test_helm_takes_over_and_upgrades_in_the_middle_of_a_canary(case: Case) -> N
     assert "--workers=4" in args
 
 
-def test_kustomize_upgrades_in_the_middle_of_a_canary(case: Case, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("put_back")
+def test_kustomize_upgrades_in_the_middle_of_a_canary(case: Case) -> None:
     given, when, then = case.steps()
     given.live(manifest("v1"))
     given.users()
@@ -60,8 +63,9 @@ def test_kustomize_upgrades_in_the_middle_of_a_canary(case: Case, tmp_path: Path
     then.comes_to("the first step", lambda found: found["status"]["weight"] == 20)
     earlier = {pod["metadata"]["name"] for pod in installed.pods()}
 
-    kustomize(tmp_path, "ha", extra={"patches": [_argument("--workers=4")]})
-    kubectl("apply", "--server-side", "-k", str(tmp_path))
+    with TemporaryDirectory() as folder:
+        kustomize(Path(folder), "ha", extra={"patches": [_argument("--workers=4")]})
+        kubectl("apply", "--server-side", "-k", folder)
     kubectl("-n", installed.NAMESPACE, "rollout", "status", "deployment/modelrollout", "--timeout=150s", timeout=160)
 
     assert not earlier & {pod["metadata"]["name"] for pod in installed.pods() if _runs(pod)}
@@ -73,6 +77,7 @@ def test_kustomize_upgrades_in_the_middle_of_a_canary(case: Case, tmp_path: Path
     kubectl("delete", "poddisruptionbudget", "modelrollout", "-n", installed.NAMESPACE)
 
 
+@pytest.mark.usefixtures("put_back")
 def test_nothing_waits_for_an_operator_that_is_gone(case: Case) -> None:
     """Users are served on as they were, and whatever is deleted goes."""
     given, when, then = case.steps()
@@ -96,7 +101,7 @@ def test_nothing_waits_for_an_operator_that_is_gone(case: Case) -> None:
     then.namespace_ends()
 
 
-def test_policies_are_typed(case: Case) -> None:
+def test_policies_are_typed(world: World) -> None:
     """The cluster's own check of their expressions against the schemas of what they look at."""
     policies = json.loads(kubectl("get", "validatingadmissionpolicies", "-o", "json"))["items"]
     ours = {one["metadata"]["name"]: one for one in policies if one["metadata"]["name"].startswith("modelrollout-")}
