@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
 from demo.kubectl import kubectl
+from modelrollout.api.crd import RESOURCES
+from modelrollout.api.group import GROUP
 from tests.chart.rendering import CHART, program
 from tests.e2e import installed
 
@@ -35,6 +38,20 @@ def uninstall() -> None:
         return
     helm("uninstall", NAME, "--wait")
     kubectl("wait", "--for=delete", "pods", "-l", "app=modelrollout", "-n", installed.NAMESPACE, "--timeout=60s")
+
+
+def put_back() -> None:
+    """The installation that the other tests know, and Helm an owner of nothing that stays: definitions outlive a release,
+    and `kubectl apply` would be told of a conflict at each change of them.
+    """
+    uninstall()
+    for resource in RESOURCES:
+        name = f"{resource.plural}.{GROUP}"
+        found = json.loads(kubectl("get", "crd", name, "-o", "json", "--show-managed-fields"))
+        others = [one for one in found["metadata"]["managedFields"] if one["manager"] != "helm"]
+        patch = [{"op": "replace", "path": "/metadata/managedFields", "value": others}]
+        kubectl("patch", "crd", name, "--type=json", "-p", json.dumps(patch))
+    installed.install()
 
 
 _WAIT = ("--wait", "--timeout=150s")

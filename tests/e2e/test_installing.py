@@ -26,8 +26,7 @@ THREE_STEPS = {"canary": {"weights": [20, 40, 60], "holdFor": "25s"}}
 def put_back() -> Iterator[None]:
     """The other tests find the installation that they know."""
     yield
-    release.uninstall()
-    installed.install()
+    release.put_back()
 
 
 @pytest.mark.usefixtures("put_back")
