@@ -41,7 +41,7 @@ def uninstall() -> None:
 
 
 def put_back() -> None:
-    """The installation that the other tests know, and Helm an owner of nothing that stays: definitions outlive a release,
+    """The installation that other tests know, and Helm an owner of nothing that stays: definitions outlive a release,
     and `kubectl apply` would be told of a conflict at each change of them.
     """
     uninstall()
