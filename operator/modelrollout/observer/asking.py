@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from dataclasses import dataclass
 from enum import StrEnum
+from io import BytesIO
 from typing import Self
 
 import aiohttp
@@ -16,6 +17,7 @@ from modelrollout.observer.budget import Account
 from modelrollout.observer.headers import forwarded
 from modelrollout.observer.pending import Sampled
 
+AT_ONCE_BYTES = 2**20
 TOO_BUSY = (429, 503)
 
 
@@ -98,7 +100,8 @@ class Asker:
         async with self._session.request(
             sampled.method,
             url,
-            data=sampled.body or None,
+            # Long ones from a file in memory: aiohttp would write bytes in one go, and everything else would wait.
+            data=BytesIO(sampled.body) if len(sampled.body) > AT_ONCE_BYTES else sampled.body or None,
             headers=forwarded(sampled.headers, keep=keep),
             allow_redirects=False,
         ) as response:

@@ -20,7 +20,9 @@ from modelrollout.observer.telemetry import Reason, Telemetry, What
 
 BODY_SECONDS = 10.0
 SKIPPED_BYTES = 1024 * 1024
-PAYLOAD_ERRORS = (web.RequestPayloadError, ConnectionError, ValueError)
+PAYLOAD_ERRORS = (web.RequestPayloadError, ConnectionError, ValueError, RuntimeError)
+"""What reading a body raises when it breaks off; the last when the connection was lost before."""
+
 SAMPLE = "sample"
 
 
@@ -59,10 +61,11 @@ class Intake:
             self._count(refused or What.SKIPPED)
             return await self._skipped(request)
         account = Account(self._budget)
+        became: What | Reason = Reason.BROKEN
         try:
             async with asyncio.timeout(self._body_seconds):
                 content = await self._read(request, assignment, account)
-            became: What | Reason = self._keep(request, assignment, key, content, account)
+            became = self._keep(request, assignment, key, content, account)
         except TimeoutError:
             became = Reason.TOO_SLOW
         except body.TooLongError:
@@ -71,9 +74,10 @@ class Intake:
             became = What.DROPPED
         except PAYLOAD_ERRORS:
             became = Reason.BROKEN
-        self._count(became)
-        if became is not What.SAMPLED:
-            account.close()
+        finally:
+            if became is not What.SAMPLED:
+                account.close()
+            self._count(became)
         return became in (What.SAMPLED, What.SKIPPED)
 
     async def _skipped(self, request: web.BaseRequest) -> bool:
