@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from modelrollout.api.base import seconds
+from modelrollout.api.contract import Breaking, ContractSource
 from modelrollout.api.gates import Gate, Signal
 from modelrollout.api.group import LABEL_NAME, LABEL_REVISION
 from modelrollout.api.model import Model
@@ -42,6 +43,7 @@ from modelrollout.plan.observation import (
     RouteView,
     ServiceView,
     Trouble,
+    Wanted,
     WorkloadView,
 )
 from tests.clock import START
@@ -83,6 +85,8 @@ def spec(
     max_duration: str = "2h",
     on_inconclusive: Inconclusive = Inconclusive.PAUSE,
     template: Mapping[str, Any] | None = None,
+    contract: Mapping[str, Any] | None = None,
+    breaking: Breaking = Breaking.REJECT,
 ) -> ModelDeploymentSpec:
     """Without a route the shadow stage is left out: there is nothing to copy requests from."""
     return ModelDeploymentSpec(
@@ -96,6 +100,7 @@ def spec(
         route=Route(parent_refs=(ParentRef(name="public", namespace="gateways"),), hostnames=("fraud.example.com",))
         if route
         else None,
+        contract=ContractSource(inline=dict(contract), breaking=breaking) if contract is not None else None,
         rollout=Rollout(
             stages=tuple(stage for stage in stages if route or stage.shadow is None),
             gates=gates,
@@ -108,8 +113,12 @@ def spec(
 def revision_spec(of: ModelDeploymentSpec, *, deployment: str = NAME) -> ModelRevisionSpec:
     snapshot = content(of.model, of.serving)
     return ModelRevisionSpec.model_validate(
-        {"deployment": deployment, "digest": digest(of.model, of.serving), **snapshot}
+        {"deployment": deployment, "digest": digest(of.model, of.serving), "contract": _inline(of), **snapshot}
     )
+
+
+def _inline(of: ModelDeploymentSpec) -> dict[str, Any] | None:
+    return of.contract.inline if of.contract is not None else None
 
 
 def id_of(of: ModelDeploymentSpec) -> str:
@@ -237,6 +246,7 @@ def observation(
         revisions={view.id: view for view in revisions},
         entry=entry,
         route=route,
+        wanted=Wanted(contract=_inline(of)),
     )
 
 
