@@ -13,7 +13,7 @@ from aiohttp import web
 
 FIRST_REQUEST_SECONDS = 10.0
 IDLE_SECONDS = 75.0
-MOST_CONNECTIONS = 512
+MOST_CONNECTIONS = 256
 RECEIVED_BYTES = 32 * 1024
 """Buffer of the kernel for a connection, and so the most that one read can bring."""
 

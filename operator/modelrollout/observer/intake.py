@@ -14,7 +14,7 @@ from modelrollout.observer.assignment import Assignment
 from modelrollout.observer.budget import Account, Budget
 from modelrollout.observer.connection import Connection
 from modelrollout.observer.headers import REPLAY, REQUEST_ID
-from modelrollout.observer.pending import OVERHEAD_BYTES, Pending, Sampled
+from modelrollout.observer.pending import Pending, Sampled, overhead
 from modelrollout.observer.sampling import chance, key_of
 from modelrollout.observer.telemetry import Reason, Telemetry, What
 
@@ -90,8 +90,7 @@ class Intake:
         return True
 
     async def _read(self, request: web.BaseRequest, assignment: Assignment, account: Account) -> bytes:
-        headers = sum(len(name) + len(value) for name, value in request.headers.items())
-        if not self._take(account, OVERHEAD_BYTES + headers):
+        if not self._take(account, overhead(request.headers)):
             raise body.NoRoomError
         return await body.read(request.content, longest=assignment.longest, take=lambda size: self._take(account, size))
 

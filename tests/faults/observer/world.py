@@ -164,11 +164,18 @@ class ObserverWorld:
         return found
 
     def counts(self, name: str, *labels: str) -> Counter[Any]:
-        """What is not zero of a counter or gauge, by these labels."""
+        """What is not zero of a counter or gauge of the observer, by these labels."""
+        return self._told(f"modelrollout_observer_{name}", *labels)
+
+    def data(self, name: str, *labels: str) -> Counter[Any]:
+        """What is not zero of a count of data."""
+        return self._told(f"modelrollout_data_{name}", *labels)
+
+    def _told(self, name: str, *labels: str) -> Counter[Any]:
         found: Counter[Any] = Counter()
         for family in text_string_to_metric_families(self.observer.telemetry.exposition().decode()):
             for sample in family.samples:
-                if sample.name == f"modelrollout_observer_{name}" and sample.value:
+                if sample.name == name and sample.value:
                     key = tuple(sample.labels[label] for label in labels)
                     found[key[0] if len(key) == 1 else key] += int(sample.value)
         return found
