@@ -90,9 +90,9 @@ class Intake:
         return True
 
     async def _read(self, request: web.BaseRequest, assignment: Assignment, account: Account) -> bytes:
-        if not self._take(account, overhead(request.headers)):
+        if not account.take(overhead(request.headers)):
             raise body.NoRoomError
-        return await body.read(request.content, longest=assignment.longest, take=lambda size: self._take(account, size))
+        return await body.read(request.content, longest=assignment.longest, take=account.take)
 
     def _keep(
         self, request: web.BaseRequest, assignment: Assignment, key: str, content: bytes, account: Account
@@ -120,13 +120,6 @@ class Intake:
                 self._telemetry.unreadable(became)
             case What():
                 self._telemetry.request(became)
-
-    def _take(self, account: Account, size: int) -> bool:
-        """What waits makes way for what arrives."""
-        while not account.take(size):
-            if not self._pending.drop_oldest():
-                return False
-        return True
 
 
 def _refused(assignment: Assignment | None, request: web.BaseRequest, key: str) -> What | Reason | None:

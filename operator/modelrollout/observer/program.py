@@ -32,8 +32,8 @@ class Observer:
 
     def __init__(self, clock: Clock, *, held_bytes: int) -> None:
         self._clock = clock
-        self.budget = Budget(held_bytes)
         self.pending = Pending(longest=LONGEST_QUEUE, on_drop=self.dropped)
+        self.budget = Budget(held_bytes, make_room=self.pending.drop_oldest)
         self.telemetry = Telemetry(held=lambda: self.budget.held, pending=lambda: len(self.pending))
         self.counts = DataCounts()
         self.telemetry.registry.register(self.counts)

@@ -65,6 +65,27 @@ def test_a_budget_is_never_exceeded() -> None:
     assert (budget.held, budget.peak) == (4, 10)
 
 
+def test_what_can_be_let_go_makes_room() -> None:
+    held: list[Account] = []
+
+    def let_go() -> bool:
+        if not held:
+            return False
+        held.pop().close()
+        return True
+
+    budget = Budget(10, make_room=let_go)
+    for _ in range(5):
+        held.append(Account(budget))
+        assert held[-1].take(2)
+    assert not budget.take(11)
+    assert len(held) == 5
+    assert budget.take(5)
+    assert (len(held), budget.held) == (2, 9)
+    assert not budget.take(10)
+    assert held == []
+
+
 def sampled(budget: Budget, name: str) -> Sampled:
     account = Account(budget)
     assert account.take(1)
