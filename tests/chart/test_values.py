@@ -103,11 +103,13 @@ def test_operator_takes_the_flags_that_it_is_given() -> None:
     """The process itself parses them: a flag that it does not know would end it."""
     from modelrollout.runtime.settings import parse
 
-    args = container({"scope": "Namespace", "workers": 3, "verbose": True, "extraArgs": ["--port=8081"]})["args"]
+    args = container({"scope": "Namespace", "workers": 3, "verbose": True, "extraArgs": ["--port=8082"]})["args"]
     chosen = parse([arg.replace("$(POD_NAMESPACE)", "payments") for arg in args], environ={})
 
-    assert (chosen.namespace, chosen.workers, chosen.verbose, chosen.port) == ("payments", 3, True, 8081)
+    assert (chosen.namespace, chosen.workers, chosen.verbose, chosen.port) == ("payments", 3, True, 8082)
     assert parse(container({})["args"], environ={}).namespace is None
+    asking = container({"alerts": {"alertmanager": "http://a:9093"}})["args"]
+    assert parse(asking, environ={}).alertmanager_url == "http://a:9093"
     assert parse(container({"prometheus": {"url": "http://p:1"}})["args"], environ={}).prometheus_url == "http://p:1"
 
 
@@ -130,9 +132,9 @@ def test_what_else_is_asked_for_is_in_the_pod() -> None:
         key: values[key] for key in ("imagePullSecrets", "priorityClassName", "nodeSelector", "tolerations")
     }
     assert spec["affinity"] == values["affinity"]
-    assert spec["volumes"] == values["extraVolumes"]
+    assert spec["volumes"][1:] == values["extraVolumes"]
     (only,) = spec["containers"]
-    assert only["volumeMounts"] == values["extraVolumeMounts"]
+    assert only["volumeMounts"][1:] == values["extraVolumeMounts"]
     assert only["env"][-1:] == values["extraEnv"]
     assert only["resources"]["limits"] == {"memory": "1Gi"}
     metadata = named(template(values), "Deployment")["spec"]["template"]["metadata"]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from modelrollout.api.alerts import FiredAlert
 from modelrollout.api.base import ApiObject, ApiType, Preserved
 from modelrollout.api.config import RevisionConfig
 from modelrollout.api.contract import ContractCheck
@@ -127,6 +128,7 @@ class DecisionRecord(ApiType):
     stage: Annotated[ShortText, Field(description="Stage in which it was decided.")]
     weight: Annotated[int, Field(ge=0, le=100, description="The candidate's share then, in whole percent.")]
     by: Annotated[Person | None, Field(description="Who asked for it, where somebody did.")] = None
+    alert: Annotated[FiredAlert | None, Field(description="The alert that led to it.")] = None
     verdict: Annotated[ShortText | None, Field(description="Verdict of all gates together.")] = None
     gate: Annotated[ShortText | None, Field(description="The gate with the largest part in it.")] = None
     harm: Annotated[float | None, Field(description="Joint evidence of harm: ln of the gates' weighted mean.")] = None

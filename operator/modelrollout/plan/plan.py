@@ -70,7 +70,8 @@ class Plan:
     """Actions in the order in which they must be done, then the status to write.
 
     `revisions` holds only the revision statuses that changed; `answers` are what RolloutActions have not been told yet.
-    `wants_readings` keeps the rollout in the metrics hub. `requeue_after` is in seconds; None waits for the next event.
+    `wants_readings` keeps the rollout in the metrics hub, and so does `wants_alerts`, with that question alone.
+    `requeue_after` is in seconds; None waits for the next event.
     """
 
     actions: tuple[Action, ...]
@@ -82,4 +83,5 @@ class Plan:
     evidence: CandidateEvidence | None = None
     judgement: Judgement | None = None
     wants_readings: bool = False
+    wants_alerts: bool = False
     requeue_after: float | None = None

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import Outcome
+from modelrollout.plan.alarm import alarmed
 from modelrollout.plan.asked import asked
 from modelrollout.plan.canary import canary
 from modelrollout.plan.contracts import contract_gate
@@ -44,6 +45,9 @@ def _decide(observation: Observation, now: datetime) -> Decision:
     status = observation.status
     if status.stage is StageName.ROLLBACK and observation.candidate is not None:
         return turning_back(observation, to=observation.candidate, now=now)
+    back = alarmed(observation, now)
+    if back is not None:
+        return back
     if observation.wanted.missing is not None and observation.target != status.candidate:
         return content_missing(observation, *observation.wanted.missing)
     if status.stable is None:

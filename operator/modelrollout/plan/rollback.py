@@ -1,5 +1,6 @@
 """The way back: weight 0 in the first action, from whatever stage, with nothing to wait for."""
 
+from modelrollout.api.alerts import FiredAlert
 from modelrollout.api.base import seconds
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import Outcome, RevisionState
@@ -19,10 +20,11 @@ def roll_back(
     why: str,
     state: RevisionState = RevisionState.ROLLED_BACK,
     by: str | None = None,
+    alert: FiredAlert | None = None,
     message: str | None = None,
 ) -> Decision:
-    """`state` is what becomes of the candidate; `by` is the person who asked for it. `message` is another sentence than
-    the usual one.
+    """`state` is what becomes of the candidate; `by` is the person who asked for it, `alert` the one that did.
+    `message` is another sentence than the usual one.
     """
     stage = situation.observation.status.stage or StageName.CANARY
     weight = max(situation.observation.status.weight, _routed(situation))
@@ -45,6 +47,7 @@ def roll_back(
             weight=weight,
             judgement=situation.judgement,
             by=by,
+            alert=alert,
         ),
         recorded_on=situation.candidate.id,
         ended={situation.candidate.id: state},

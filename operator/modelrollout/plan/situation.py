@@ -230,6 +230,14 @@ def assess(observation: Observation, *, candidate: RevisionView, stable: Revisio
     )
 
 
+def situation_of(observation: Observation, now: datetime) -> Situation | None:
+    """None where no rollout is under way, or a version of it is gone."""
+    candidate, stable = observation.candidate, observation.stable
+    if candidate is None or stable is None or candidate.id == stable.id:
+        return None
+    return assess(observation, candidate=candidate, stable=stable, now=now)
+
+
 def _is_of(evidence: CandidateEvidence | None, candidate: RevisionView) -> bool:
     return evidence is not None and evidence.revision == candidate.id
 

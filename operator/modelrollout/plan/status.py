@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from modelrollout.api.modeldeployment import AnsweredAction, ModelDeploymentStatus, StageName
+from modelrollout.api.modeldeployment import AnsweredAction, ModelDeploymentStatus, Promotion, StageName
 from modelrollout.api.modelrevision import (
     MAX_DECISIONS,
     MAX_HISTORY,
@@ -65,6 +65,7 @@ def deployment_status(
         weight_changed_at=(before.weight_changed_at if same_weight else now) if rolling else None,
         rejected=decision.rejected,
         previous=_previous(observation, decision),
+        promotion=_promotion(before, decision, now),
         paused=before.paused if going_on else None,
         resumed_at=(now if reviewed else before.resumed_at) if going_on else None,
         approval=before.approval if going_on else None,
@@ -89,6 +90,15 @@ def _previous(observation: Observation, decision: Decision) -> str | None:
         return former.id
     found = previous_of(observation, live=decision.stable, ended=decision.ended)
     return found.id if found is not None and found.id != decision.candidate else None
+
+
+def _promotion(before: ModelDeploymentStatus, decision: Decision, now: datetime) -> Promotion | None:
+    if decision.stable == before.stable:
+        return before.promotion
+    rolled_out = decision.stable == before.candidate and before.stage is StageName.SOAK
+    if not rolled_out or before.rollout_started_at is None:
+        return None
+    return Promotion(at=now, rollout_started_at=before.rollout_started_at)
 
 
 def _expected(decision: Decision, before: ModelDeploymentStatus, *, tell_numbers: bool) -> datetime | None:

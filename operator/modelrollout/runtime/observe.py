@@ -13,6 +13,7 @@ from modelrollout.api.gatetemplate import GateTemplateSpec
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus, StageName
 from modelrollout.api.revision import child_name, digest, short
 from modelrollout.evidence import EvidenceError
+from modelrollout.plan.alerts import Firing
 from modelrollout.plan.gates import policy_digest, restored
 from modelrollout.plan.observation import (
     CandidateEvidence,
@@ -77,8 +78,13 @@ class Observer:
             wanted=wanted,
             copies=dict(family.copies),
             actions=tuple(family.actions.values()),
+            firing=self._firing(key),
         )
         return Seen(observation=observation, counters=read.counters)
+
+    def _firing(self, key: Key) -> tuple[Firing, ...]:
+        tick = self._hub.latest(key)
+        return tick.firing if tick is not None else ()
 
     def _resolve(
         self, key: Key, deployment: Deployment, spec: ModelDeploymentSpec, view: RevisionView | None

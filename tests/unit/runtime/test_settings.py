@@ -1,6 +1,7 @@
 """Flags first, then the environment that a manifest sets, then defaults."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,10 @@ def test_with_nothing_said_it_watches_all_namespaces() -> None:
         lease_name="modelrollout",
         identity="operator-0",
         port=8080,
+        alertmanager_url=None,
+        alerts_token_file=None,
+        alerts_port=8081,
+        account="system:serviceaccount:modelrollout:modelrollout",
         workers=8,
         verbose=False,
     )
@@ -41,6 +46,13 @@ def test_all_flags() -> None:
     settings = parse(given, environ={})
     assert (settings.namespace, settings.lease_name) == ("payments", "shard-1")
     assert (settings.port, settings.workers, settings.verbose) == (0, 2, True)
+
+
+def test_alerts_are_listened_for_where_a_token_is() -> None:
+    given = ["--alerts-token-file", "/etc/token", "--alerts-port", "9000", "--alertmanager", "http://a:9093"]
+    settings = parse(given, environ={"POD_NAMESPACE": "ml", "POD_SERVICE_ACCOUNT": "operator"})
+    assert (settings.alerts_token_file, settings.alerts_port) == (Path("/etc/token"), 9000)
+    assert (settings.alertmanager_url, settings.account) == ("http://a:9093", "system:serviceaccount:ml:operator")
 
 
 @pytest.mark.parametrize("given", [["--port", "http"], ["--workers", "many"], ["--namespaces", "a"], ["payments"]])
