@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from modelrollout.evidence import (
+    AgreementPolicy,
     Bins,
     Counts,
     ErrorRates,
@@ -38,7 +39,8 @@ COUNTS = GatePolicy(name="errors", ratio=1.0, tolerate=0.001, promote_within=0.0
 SHAPE = ShapePolicy(name="latency", tolerate=0.02, promote_within=0.05)
 MEAN = MeanPolicy(name="temperature", tolerate=1.0, promote_within=3.0)
 LIMIT = LimitPolicy(name="memory", high=0.9)
-POLICIES: list[Policy] = [COUNTS, SHAPE, MEAN, LIMIT]
+AGREEMENT = AgreementPolicy(name="agreement", beyond=0.02)
+POLICIES: list[Policy] = [COUNTS, SHAPE, MEAN, AGREEMENT, LIMIT]
 
 BAD = Interval(candidate=Counts(500, 50), stable=Counts(500, 1))
 GOOD = Interval(candidate=Counts(500, 1), stable=Counts(500, 1))
@@ -46,7 +48,7 @@ GOOD = Interval(candidate=Counts(500, 1), stable=Counts(500, 1))
 
 def one_of(policy: Policy) -> Observed:
     match policy:
-        case GatePolicy():
+        case GatePolicy() | AgreementPolicy():
             return GOOD
         case ShapePolicy():
             bins = Bins(("0.5",), 100.0, (3.0,))
@@ -77,8 +79,9 @@ def test_each_kind_is_observed_stored_read_and_judged(policy: Policy) -> None:
 def test_what_is_of_another_kind_is_refused(policy: Policy) -> None:
     for other in POLICIES:
         if other is not policy:
-            with pytest.raises(EvidenceError, match="another kind"):
-                observe(fresh(policy), policy, one_of(other))
+            if type(one_of(other)) is not type(one_of(policy)):  # requests and pairs are both counted in intervals
+                with pytest.raises(EvidenceError, match="another kind"):
+                    observe(fresh(policy), policy, one_of(other))
             with pytest.raises(EvidenceError, match="another kind"):
                 observe(fresh(other), policy, one_of(policy))
 
