@@ -29,6 +29,7 @@ types: .venv/ready
 contracts: .venv/ready
 	.venv/bin/lint-imports --no-cache
 	$(PYTHON) -m modelrollout.api.crd crds --check
+	$(PYTHON) -m modelrollout.api.docs docs/reference.md --check
 
 fast: .venv/ready
 	$(PYTEST) -q $(FAST)
@@ -50,8 +51,9 @@ images: cluster
 tables: .venv/ready  ## the measured tables of docs/statistics.md, at full size (half an hour of one core)
 	$(PYTHON) -m tests.bench.evidence.tables --write docs/statistics.md
 
-crds: .venv/ready  ## generate crds/ from the API types
+crds: .venv/ready  ## generate crds/ and docs/reference.md from the API types
 	$(PYTHON) -m modelrollout.api.crd crds
+	$(PYTHON) -m modelrollout.api.docs docs/reference.md
 
 down: .venv/ready  ## remove everything that was made, except the cache
 	$(PYTHON) -m cluster down

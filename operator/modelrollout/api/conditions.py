@@ -24,12 +24,21 @@ class ConditionType(StrEnum):
 
 
 class Condition(ApiType):
-    type: Annotated[str, StringConstraints(min_length=1, max_length=60)]
-    status: Literal["True", "False", "Unknown"]
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=120)]
-    message: Annotated[str, StringConstraints(max_length=4000)] = ""
-    observed_generation: Annotated[int, Field(ge=0)] = 0
-    last_transition_time: datetime
+    """One thing that is so, is not so, or is not known."""
+
+    type: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=60)], Field(description="What it is about.")
+    ]
+    status: Annotated[Literal["True", "False", "Unknown"], Field(description="Whether it is so.")]
+    reason: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=120)],
+        Field(description="Why, in one word for programs."),
+    ]
+    message: Annotated[
+        Annotated[str, StringConstraints(max_length=4000)], Field(description="Why, in a sentence for people.")
+    ] = ""
+    observed_generation: Annotated[int, Field(ge=0, description="Generation of the spec that it is about.")] = 0
+    last_transition_time: Annotated[datetime, Field(description="When its status last changed.")]
 
 
 def merge(previous: tuple[Condition, ...], wanted: tuple[Condition, ...]) -> tuple[Condition, ...]:

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 from modelrollout.api.base import ApiObject, ApiType
 from modelrollout.api.conditions import Condition
 from modelrollout.api.config import Config, Document, Sha256
+from modelrollout.api.contract import ContractSource
 from modelrollout.api.gates import Signal
 from modelrollout.api.model import Model
 from modelrollout.api.rollout import CanaryStage, ReviewStage, Rollout, ShadowStage, SoakStage
@@ -49,7 +50,14 @@ class ModelDeploymentSpec(ApiType):
         Config, Field(description="What the pods read beside the model. Editing it starts a rollout.")
     ] = Config()
     contract: Annotated[
-        Document | None, Field(description="What the model takes and gives; kept with each revision.")
+        ContractSource | None, Field(description="What the model takes and gives; kept with each revision.")
+    ] = None
+    reference: Annotated[
+        Document | None,
+        Field(
+            description="How the training data were spread, as kubectl model profile writes it; kept with each "
+            "revision."
+        ),
     ] = None
     card: Annotated[
         Document | None, Field(description="What the model is for and who answers for it; kept with each revision.")

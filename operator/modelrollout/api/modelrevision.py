@@ -45,6 +45,9 @@ class ModelRevisionSpec(ApiType):
     contract: Annotated[
         Preserved | None, Field(description="What the model takes and gives, as it was when the revision was made.")
     ] = None
+    reference: Annotated[
+        Preserved | None, Field(description="How the training data were spread, as it was when the revision was made.")
+    ] = None
     card: Annotated[Preserved | None, Field(description="The model card, as it was when the revision was made.")] = None
 
     _never_changes = Rule(

@@ -38,6 +38,8 @@ def _differences(before: ModelRevisionSpec, after: ModelRevisionSpec) -> Iterato
     yield from _configs(before, after)
     yield from _paths("serving", _serving(before), _serving(after))
     yield from _paths("contract", before.contract or {}, after.contract or {})
+    if (before.reference or {}) != (after.reference or {}):
+        yield "reference: changed"
     yield from _paths("card", before.card or {}, after.card or {})
 
 

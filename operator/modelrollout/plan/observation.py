@@ -113,6 +113,7 @@ class Wanted:
     sources: Mapping[str, ConfigMapView] = field(default_factory=dict)
     pin: Pin | None = None
     contract: Mapping[str, Any] | None = None
+    reference: Mapping[str, Any] | None = None
     card: Mapping[str, Any] | None = None
     missing: tuple[str, str] | None = None
 

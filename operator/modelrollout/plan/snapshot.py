@@ -14,7 +14,7 @@ def snapshot(deployment: str, spec: ModelDeploymentSpec, wanted: Wanted) -> dict
     kept: dict[str, Any] = {"model": covered["model"], "serving": covered["serving"]}
     if "config" in covered:
         kept["config"] = wanted.config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    for name, document in (("contract", wanted.contract), ("card", wanted.card)):
+    for name, document in (("contract", wanted.contract), ("reference", wanted.reference), ("card", wanted.card)):
         if document is not None:
             kept[name] = dict(document)
     return {"deployment": deployment, "digest": digest(spec.model, spec.serving, wanted.config, wanted.pin), **kept}

@@ -19,7 +19,6 @@ from modelrollout.plan.plan import Decision, Standing
 from modelrollout.plan.pods import finding
 from modelrollout.plan.records import record
 
-
 WANTING = (RevisionState.ROLLED_BACK, RevisionState.REJECTED)
 
 

@@ -26,8 +26,8 @@ Place = tuple[str, str]
 
 
 def config_maps_named(spec: ModelDeploymentSpec) -> frozenset[str]:
-    """As configuration, or as contract or card."""
-    documents = (spec.contract, spec.card)
+    """As configuration, or as a document."""
+    documents = (spec.contract, spec.reference, spec.card)
     refs = [one.config_map_ref.name for one in documents if one is not None and one.config_map_ref is not None]
     return frozenset((*spec.config.config_map_refs, *refs))
 

@@ -4,19 +4,28 @@ Nothing here may stop a rollback, so nothing raises: what cannot be read is said
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from modelrollout.adapters.kubernetes import ApiError, Forbidden, KubernetesApi
+from modelrollout.api.base import ApiType
 from modelrollout.api.config import ConfigCopy, Document, RevisionConfig, SecretMark
+from modelrollout.api.contract import Contract
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
+from modelrollout.api.reference import Reference
 from modelrollout.api.revision import config_digest, copy_name
+from modelrollout.api.sentences import sentence
 from modelrollout.plan.observation import ConfigMapView, Wanted
 from modelrollout.runtime.configs import Configs, Secrets
 
 MAX_DOCUMENT_BYTES = 128 * 1024
-"""Each revision keeps its contract and card, and etcd refuses objects of more than a megabyte and a half."""
+"""Each revision keeps its documents, and etcd refuses objects of more than a megabyte and a half."""
+
+_FORMS: Mapping[str, type[ApiType]] = {"contract": Contract, "reference": Reference}
+_KNOWN_DOCUMENTS = 512
 
 
 class _Missing(Exception):  # noqa: N818
@@ -32,6 +41,7 @@ class Lookup:
         self._api = api
         self._configs = configs
         self._secrets = secrets
+        self._read = lru_cache(_KNOWN_DOCUMENTS)(_read)  # the same text is looked up at every reconcile
 
     async def wanted(self, namespace: str, name: str, spec: ModelDeploymentSpec) -> Wanted:
         """`name` is that of the ModelDeployment, after which copies are called."""
@@ -45,6 +55,7 @@ class Lookup:
                 ),
                 sources={copies[view.name].copy_name: view for view in views},
                 contract=await self._document(namespace, "contract", spec.contract),
+                reference=await self._document(namespace, "reference", spec.reference),
                 card=await self._document(namespace, "card", spec.card),
             )
         except _Missing as missing:
@@ -75,8 +86,10 @@ class Lookup:
         return found
 
     async def _document(self, namespace: str, field: str, document: Document | None) -> Mapping[str, Any] | None:
-        if document is None or document.config_map_ref is None:
-            return document.inline if document is not None else None
+        if document is None:
+            return None
+        if document.config_map_ref is None:
+            return _checked(field, document.inline or {}, f"{field}.inline")
         ref = document.config_map_ref
         view = await self._config_map(namespace, ref.name, field)
         key = ref.key or (next(iter(view.data)) if len(view.data) == 1 else None)
@@ -85,12 +98,27 @@ class Lookup:
             raise _Missing(
                 "DocumentInvalid", f"{field}.configMapRef.key: name one of the keys of ConfigMap {ref.name}: {there}"
             )
-        return _parsed(view.data[key], f"{field}: key {key} of ConfigMap {ref.name}")
+        return self._read(field, view.data[key], f"{field}: key {key} of ConfigMap {ref.name}")
 
 
 def _copy(deployment: str, view: ConfigMapView) -> ConfigCopy:
     digest = config_digest(view.name, view.data, view.binary_data)
     return ConfigCopy(name=view.name, digest=digest, copy_name=copy_name(deployment, digest))
+
+
+def _read(field: str, text: str, where: str) -> Mapping[str, Any]:
+    return _checked(field, _parsed(text, where), where)
+
+
+def _checked(field: str, document: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    """The document as it was written, if it has the form that its field asks for."""
+    form = _FORMS.get(field)
+    if form is not None:
+        try:
+            form.model_validate(document)
+        except ValidationError as error:
+            raise _Missing("DocumentInvalid", f"{where}: {sentence(error)}") from error
+    return document
 
 
 def _parsed(text: str, where: str) -> Mapping[str, Any]:
@@ -102,6 +130,8 @@ def _parsed(text: str, where: str) -> Mapping[str, Any]:
         raise _Missing("DocumentInvalid", f"{where} is neither YAML nor JSON: {_first_line(error)}") from error
     if not isinstance(document, dict):
         raise _Missing("DocumentInvalid", f"{where} must be a mapping of names to values")
+    if not all(isinstance(name, str) for name in document):
+        raise _Missing("DocumentInvalid", f"{where}: names must be text; put them in quotes")
     return document
 
 

@@ -90,7 +90,8 @@ def test_lists_maps_and_texts_are_bounded() -> None:
 def test_only_the_pod_template_documents_and_stored_evidence_keep_unknown_fields() -> None:
     template = "ModelDeployment.spec.serving.template"
     assert [path for path, node in NODES if PRESERVE in node] == [
-        "ModelDeployment.spec.contract.inline",
+        "ModelDeployment.spec.contract.inline.example",
+        "ModelDeployment.spec.reference.inline",
         "ModelDeployment.spec.card.inline",
         template,
         f"{template}.metadata",
@@ -98,6 +99,7 @@ def test_only_the_pod_template_documents_and_stored_evidence_keep_unknown_fields
         f"{template}.spec.containers[]",
         "ModelRevision.spec.serving.template",
         "ModelRevision.spec.contract",
+        "ModelRevision.spec.reference",
         "ModelRevision.spec.card",
         "ModelRevision.status.evidence.gates[].state",
         "ModelRevision.status.evidence.templates[].spec",
@@ -106,7 +108,7 @@ def test_only_the_pod_template_documents_and_stored_evidence_keep_unknown_fields
 
 def test_keys_of_list_maps_are_required_in_their_items() -> None:
     maps = {path: node for path, node in NODES if node.get("x-kubernetes-list-type") == "map"}
-    assert {path.rsplit(".", 1)[1] for path in maps} == {"containers", "gates", "conditions"}
+    assert {path.rsplit(".", 1)[1] for path in maps} == {"containers", "gates", "conditions", "inputs", "outputs"}
     for path, node in maps.items():
         assert set(node["x-kubernetes-list-map-keys"]) <= set(node["items"]["required"]), path
 

@@ -6,6 +6,7 @@ import pytest
 
 from modelrollout.adapters.kubernetes import CONFIG_MAPS, SECRETS, Forbidden, JsonObject, Unreachable
 from modelrollout.api.config import Config, Document, DocumentRef
+from modelrollout.api.contract import ContractSource
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
 from modelrollout.plan.observation import Wanted
 from modelrollout.runtime.configs import SECRET_PERIOD_SECONDS, Configs, Secrets
@@ -117,6 +118,44 @@ async def test_what_cannot_be_used_is_said_with_the_field_and_the_remedy(
     assert missing is not None
     assert missing[0] == reason
     assert says in missing[1]
+
+
+CONTRACTS = {
+    "type": ("inputs: [{name: amount, type: double}]", "inputs[0].type: Input should be 'bool', 'int'"),
+    "missing": ("inputs: [{name: amount}]", "inputs[0].type: it is missing; add it"),
+    "unknown": ("inputs: [{name: amount, typ: int, type: int}]", "inputs[0].typ: there is no such field; correct"),
+    "rule": ("inputs: [{name: a, type: float, range: {min: 2, max: 1}}]", "inputs[0].range: range: min must not be"),
+    "several": ("inputs: [{name: a}]\noutputs: [{name: b}]", "inputs[0].type: it is missing; add it (and 1 more)"),
+    "keys": ("1: 2", "names must be text"),
+}
+
+
+@pytest.mark.parametrize(("text", "says"), CONTRACTS.values(), ids=CONTRACTS.keys())
+async def test_a_contract_of_no_known_form_is_refused_with_the_path_in_it(place: Place, text: str, says: str) -> None:
+    place.holds("fraud-contract", contract=text)
+    source = ContractSource(config_map_ref=DocumentRef(name="fraud-contract"))
+
+    missing = (await place.wanted(spec("1").model_copy(update={"contract": source}))).missing
+
+    assert missing is not None
+    assert missing[0] == "DocumentInvalid"
+    assert f"contract: key contract of ConfigMap fraud-contract: {says}" in missing[1]
+
+
+async def test_a_reference_that_does_not_fit_together_is_refused(place: Place) -> None:
+    inline = {"rows": 10, "inputs": [{"name": "amount", "spread": "number", "edges": [0, 1], "ratios": []}]}
+
+    missing = (await place.wanted(spec("1").model_copy(update={"reference": Document(inline=inline)}))).missing
+
+    assert missing is not None
+    assert "reference.inline: inputs[0]: amount: there are 0 ratios for 1 bins" in missing[1]
+
+
+async def test_a_contract_is_kept_as_it_was_written(place: Place) -> None:
+    inline = {"inputs": [{"name": "amount", "type": "float"}]}
+    of = spec("1").model_copy(update={"contract": ContractSource(inline=inline)})
+
+    assert (await place.wanted(of)).contract == inline
 
 
 async def test_a_document_is_kept_as_it_was_written(place: Place) -> None:
