@@ -13,6 +13,7 @@ from modelrollout.api.config import Config, Document, Sha256
 from modelrollout.api.contract import ContractSource
 from modelrollout.api.gates import Signal
 from modelrollout.api.model import Model
+from modelrollout.api.observe import NEEDS_ROUTE, Observe
 from modelrollout.api.rollout import CanaryStage, ReviewStage, Rollout, ShadowStage, SoakStage
 from modelrollout.api.rolloutaction import Answer, Person, RevisionId, Verb
 from modelrollout.api.route import Route
@@ -71,6 +72,13 @@ class ModelDeploymentSpec(ApiType):
         ),
     ] = None
     rollout: Annotated[Rollout, Field(description="How a new version gets into production.")] = Rollout()
+    observe: Annotated[
+        Observe | None,
+        Field(
+            description="Compares the answers of candidate and live version to the same requests, beside the path of "
+            "requests. Nothing is compared when left out."
+        ),
+    ] = None
     revision_history_limit: Annotated[
         int,
         Field(
@@ -109,6 +117,7 @@ class ModelDeploymentSpec(ApiType):
     _custom_errors = missing(Server.CUSTOM, Signal.ERRORS)
     _custom_latency = missing(Server.CUSTOM, Signal.LATENCY)
     _custom_saturation = missing(Server.CUSTOM, Signal.SATURATION)
+    _observe_needs_a_route = NEEDS_ROUTE
 
     @rule(
         "has(self.route) || !has(self.rollout.stages) || self.rollout.stages.all(stage, !has(stage.shadow))",
