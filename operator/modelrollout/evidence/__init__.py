@@ -13,7 +13,7 @@ from modelrollout.evidence.bins import MAX_EDGES, Bins, Spread, difference_of_bi
 from modelrollout.evidence.counters import carry, difference, readings
 from modelrollout.evidence.counts import Counts, Interval
 from modelrollout.evidence.errors import EvidenceError
-from modelrollout.evidence.forecast import seconds_left
+from modelrollout.evidence.forecast import requests_left, seconds_left
 from modelrollout.evidence.gate import (
     GateEvidence,
     GatePolicy,
@@ -81,6 +81,7 @@ __all__ = [
     "observe",
     "read",
     "readings",
+    "requests_left",
     "retry",
     "seconds_left",
     "start",

@@ -9,7 +9,7 @@ from modelrollout.plan.observation import Observation, RevisionView
 from modelrollout.plan.plan import Decision
 from modelrollout.plan.records import record
 from modelrollout.plan.rollback import harmed, roll_back
-from modelrollout.plan.situation import Situation, assess
+from modelrollout.plan.situation import Situation, situation_of
 from modelrollout.plan.soak import promote
 from modelrollout.plan.turn_back import last_live, previous_of, turn_back
 
@@ -19,7 +19,7 @@ def asked(observation: Observation, request: RolloutActionSpec, now: datetime) -
         case Verb.PROMOTE:
             return _promote(observation, request, now)
         case Verb.REJECT:
-            situation = _situation(observation, now)
+            situation = situation_of(observation, now)
             return _back(situation, request, reason="RejectedByPerson", state=RevisionState.REJECTED)
         case Verb.ROLLBACK:
             return _rollback(observation, request, now)
@@ -27,16 +27,9 @@ def asked(observation: Observation, request: RolloutActionSpec, now: datetime) -
             raise ValueError(f"{request.action} changes what a plan starts from, and decides nothing itself.")
 
 
-def _situation(observation: Observation, now: datetime) -> Situation | None:
-    candidate, stable = observation.candidate, observation.stable
-    if candidate is None or stable is None or candidate.id == stable.id:
-        return None
-    return assess(observation, candidate=candidate, stable=stable, now=now)
-
-
 def _promote(observation: Observation, request: RolloutActionSpec, now: datetime) -> Decision | str:
     """On without more evidence, but not without pods: traffic moves when they can carry it."""
-    situation = _situation(observation, now)
+    situation = situation_of(observation, now)
     if situation is None or observation.status.candidate != observation.target:
         return "the spec names another version by now; look again, and ask anew"
     if harmed(situation) is not None:
@@ -78,7 +71,7 @@ def _rollback(observation: Observation, request: RolloutActionSpec, now: datetim
     status, wanted = observation.status, request.revision
     rolling = status.candidate is not None and status.stage is not StageName.ROLLBACK
     if rolling and wanted in (None, status.stable):
-        situation = _situation(observation, now)
+        situation = situation_of(observation, now)
         return _back(situation, request, reason="RollbackRequested", state=RevisionState.ROLLED_BACK)
     if status.stage is StageName.ROLLBACK and wanted in (None, status.candidate):
         return f"it is on its way back to revision {status.candidate} already"

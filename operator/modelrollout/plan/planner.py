@@ -7,6 +7,7 @@ from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import Outcome
 from modelrollout.plan.asked import asked
 from modelrollout.plan.canary import canary
+from modelrollout.plan.disagreement import disagreement
 from modelrollout.plan.install import install
 from modelrollout.plan.live import content_missing, live, rolled_back, stable_unknown
 from modelrollout.plan.observation import Observation, RevisionView
@@ -67,6 +68,9 @@ def _roll_out(observation: Observation, *, candidate: RevisionView, stable: Revi
     held = paused(situation)
     if held is not None:
         return held
+    differs = disagreement(situation)
+    if differs is not None:
+        return differs
     comparing = observation.status.stage in (StageName.SHADOW, StageName.CANARY)
     unresolved = observation.unresolved if comparing else None
     decision = _unresolved(situation, unresolved) if unresolved else _stage(situation)

@@ -72,6 +72,7 @@ async def run(settings: Settings) -> int:
             histories=Histories(source, on_query=telemetry.prometheus_query),
             clock=clock,
             telemetry=telemetry,
+            observer_image=settings.observer_image,
         )
         workers = Workers(queue=queue, reconciler=reconciler, clock=clock, telemetry=telemetry)
         telemetry.watch_queue(lambda: queue.depth)

@@ -11,12 +11,14 @@ from dataclasses import dataclass, replace
 from modelrollout.api.gates import TemplateRef
 from modelrollout.api.gatetemplate import GateTemplateSpec
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus, StageName
+from modelrollout.api.observer import service_name
 from modelrollout.api.revision import child_name, digest, short
 from modelrollout.evidence import EvidenceError
 from modelrollout.plan.gates import policy_digest, restored
 from modelrollout.plan.observation import (
     CandidateEvidence,
     Observation,
+    ObserverView,
     Reading,
     RevisionView,
     Unreadable,
@@ -44,7 +46,17 @@ class Seen:
 
 
 class Observer:
-    def __init__(self, *, cache: Cache, ledger: Ledger, hub: MetricsHub, histories: Histories, lookup: Lookup) -> None:
+    def __init__(
+        self,
+        *,
+        cache: Cache,
+        ledger: Ledger,
+        hub: MetricsHub,
+        histories: Histories,
+        lookup: Lookup,
+        observer_image: str = "",
+    ) -> None:
+        self._observer_image = observer_image
         self._cache = cache
         self._lookup = lookup
         self._ledger = ledger
@@ -77,6 +89,8 @@ class Observer:
             wanted=wanted,
             copies=dict(family.copies),
             actions=tuple(family.actions.values()),
+            observer=_observer(family, deployment.name),
+            observer_image=self._observer_image,
         )
         return Seen(observation=observation, counters=read.counters)
 
@@ -173,6 +187,14 @@ def _what_it_lacked(entry: Entry) -> Reading | None:
 
 def _written(view: RevisionView) -> CandidateEvidence | None:
     return restored(view.status.evidence, revision=view.id) if view.status.evidence else None
+
+
+def _observer(family: Family, deployment: str) -> ObserverView | None:
+    name = service_name(deployment)
+    view = ObserverView(
+        workload=family.workloads.get(name), service=family.services.get(name), settings=name in family.copies
+    )
+    return view if view.workload is not None or view.service is not None else None
 
 
 def _revisions(family: Family) -> dict[str, RevisionView]:

@@ -44,6 +44,7 @@ from modelrollout.runtime.projections import Deployment
 from modelrollout.runtime.queue import Key
 from modelrollout.runtime.readings import Arms, subscription
 from modelrollout.runtime.rollout_gauges import show
+from modelrollout.runtime.settings import OBSERVER_IMAGE
 from modelrollout.runtime.telemetry import Telemetry
 from modelrollout.runtime.wanted import Lookup
 
@@ -61,6 +62,7 @@ class Reconciler:
         histories: Histories,
         clock: Clock,
         telemetry: Telemetry,
+        observer_image: str = OBSERVER_IMAGE,
     ) -> None:
         self._api = api
         self._cache = cache
@@ -69,7 +71,9 @@ class Reconciler:
         self._clock = clock
         self._telemetry = telemetry
         lookup = Lookup(api=api, configs=cache.configs, secrets=Secrets(clock))
-        self._observer = Observer(cache=cache, ledger=ledger, hub=hub, histories=histories, lookup=lookup)
+        self._observer = Observer(
+            cache=cache, ledger=ledger, hub=hub, histories=histories, lookup=lookup, observer_image=observer_image
+        )
         self._actor = Actor(api=api, cache=cache)
 
     async def reconcile(self, key: Key) -> float | None:

@@ -5,6 +5,8 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+OBSERVER_IMAGE = "modelrollout/observer:dev"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -15,6 +17,7 @@ class Settings:
     lease_namespace: str
     lease_name: str
     identity: str
+    observer_image: str
     port: int
     workers: int
     verbose: bool
@@ -32,6 +35,12 @@ def parse(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) 
     parser.add_argument("--lease-namespace", default=environ.get("POD_NAMESPACE", "modelrollout"))
     parser.add_argument("--lease-name", default="modelrollout")
     parser.add_argument("--identity", default=environ.get("POD_NAME") or f"{os.uname().nodename}-{os.getpid()}")
+    parser.add_argument(
+        "--observer-image",
+        metavar="IMAGE",
+        default=environ.get("OBSERVER_IMAGE", OBSERVER_IMAGE),
+        help="what runs beside a rollout that is observed (default: %(default)s)",
+    )
     parser.add_argument("--port", type=int, default=8080, help="health and metrics (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=8, help="rollouts that are reconciled at once")
     parser.add_argument("--verbose", action="store_true", help="log every reconcile")
@@ -42,6 +51,7 @@ def parse(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) 
         lease_namespace=given.lease_namespace,
         lease_name=given.lease_name,
         identity=given.identity,
+        observer_image=given.observer_image,
         port=given.port,
         workers=given.workers,
         verbose=given.verbose,
