@@ -15,6 +15,7 @@ from modelrollout.api.group import LABEL_NAME, LABEL_REVISION
 from modelrollout.api.model import Model
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus, StageName
 from modelrollout.api.modelrevision import ModelRevisionSpec, ModelRevisionStatus, RevisionState, StateChange
+from modelrollout.api.observe import Observe, SideEffects
 from modelrollout.api.revision import child_name, content, digest, short
 from modelrollout.api.rollout import (
     CanaryStage,
@@ -59,7 +60,10 @@ GOOD: Arms = ((4000, 4), (4000, 4))
 BAD: Arms = ((400, 80), (400, 0))
 
 ERRORS = Gate(name="errors", signal=Signal.ERRORS)
+AGREEMENT = Gate(name="agreement", signal=Signal.AGREEMENT, target=0.98)
 LATENCY = Gate(name="latency", signal=Signal.LATENCY, over="500ms")
+
+OBSERVE = Observe(side_effects=SideEffects.NONE)
 
 SHADOW = Stage(shadow=ShadowStage(min_requests=500, hold_for="30s"))
 REVIEW = Stage(review=ReviewStage())
@@ -83,9 +87,15 @@ def spec(
     max_duration: str = "2h",
     on_inconclusive: Inconclusive = Inconclusive.PAUSE,
     template: Mapping[str, Any] | None = None,
+    observe: Observe | None = None,
 ) -> ModelDeploymentSpec:
-    """Without a route the shadow stage is left out: there is nothing to copy requests from."""
+    """Without a route the shadow stage is left out: there is nothing to copy requests from. A gate that judges answers
+    brings an observer.
+    """
+    if any(gate.signal is Signal.AGREEMENT for gate in gates):
+        observe = observe or OBSERVE
     return ModelDeploymentSpec(
+        observe=observe,
         model=Model(name="fraud-classifier", version=version, uri=f"image://fraud/{version}"),
         serving=Serving(
             server=Server.MLSERVER,
