@@ -9,6 +9,7 @@ from modelrollout.api.modeldeployment import ModelDeploymentSpec
 from modelrollout.api.modelrevision import StoredEvidence
 from modelrollout.api.revision import child_name
 from modelrollout.api.rolloutaction import Verb
+from tests import builders
 from tests.builders import NAME, id_of
 from tests.faults.direct import Moment, Request
 from tests.faults.traffic import Behaviour
@@ -84,7 +85,9 @@ GOOD_BY_RATIO = Scenario("good-by-ratio", brisk("1", route=False), brisk("2", ro
 BAD_BY_RATIO = Scenario("bad-by-ratio", brisk("1", route=False), brisk("3", route=False), BAD)
 BACK = GoingBack("back", brisk("1"), brisk("2", stages=(CANARY, SOAK)))
 BACK_BY_RATIO = GoingBack("back-by-ratio", brisk("1", route=False), brisk("2", route=False))
-SCENARIOS = (INSTALL, GOOD, BAD_ONE, GOOD_BY_RATIO, BAD_BY_RATIO, BACK, BACK_BY_RATIO)
+GATES = (builders.ERRORS, builders.AGREEMENT)
+OBSERVED = Scenario("observed", brisk("1", gates=GATES), brisk("2", gates=GATES))
+SCENARIOS = (INSTALL, GOOD, BAD_ONE, GOOD_BY_RATIO, BAD_BY_RATIO, BACK, BACK_BY_RATIO, OBSERVED)
 
 
 @dataclass

@@ -110,7 +110,11 @@ def observer_workload(owner: Owner, wanted: ApplyObserver) -> dict[str, Any]:
                 "metadata": {
                     "labels": labels,
                     # Other revisions start another pod: it would take the kubelet a minute to tell the present one.
-                    "annotations": {ANNOTATION_REVISIONS: ",".join(wanted.revisions)},
+                    "annotations": {
+                        ANNOTATION_REVISIONS: ",".join(wanted.revisions),
+                        "prometheus.io/scrape": "true",
+                        "prometheus.io/port": str(METRICS_PORT),
+                    },
                 },
                 "spec": {
                     "automountServiceAccountToken": False,
