@@ -9,9 +9,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from modelrollout.api.base import seconds
+from modelrollout.api.alerts import AlertPolicy, SharedAlert
+from modelrollout.api.base import ApiType, seconds
+from modelrollout.api.contract import Breaking, ContractSource
 from modelrollout.api.gates import Gate, Signal
-from modelrollout.api.group import LABEL_NAME, LABEL_REVISION
+from modelrollout.api.group import API_VERSION, LABEL_NAME, LABEL_REVISION, MODEL_DEPLOYMENT, MODEL_REVISION
 from modelrollout.api.model import Model
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus, StageName
 from modelrollout.api.modelrevision import ModelRevisionSpec, ModelRevisionStatus, RevisionState, StateChange
@@ -31,6 +33,7 @@ from modelrollout.api.rolloutaction import RolloutActionSpec, Verb
 from modelrollout.api.route import ParentRef, Route
 from modelrollout.api.serving import Server, Serving
 from modelrollout.evidence import Counts, GateEvidence, Interval
+from modelrollout.plan.alerts import Firing
 from modelrollout.plan.gates import gathered
 from modelrollout.plan.observation import (
     ActionView,
@@ -43,8 +46,11 @@ from modelrollout.plan.observation import (
     RouteView,
     ServiceView,
     Trouble,
+    Wanted,
     WorkloadView,
 )
+from modelrollout.plan.plan import Plan
+from modelrollout.plan.planner import plan
 from tests.clock import START
 
 NAMESPACE = "payments"
@@ -86,8 +92,11 @@ def spec(
     gates: tuple[Gate, ...] = (ERRORS,),
     max_duration: str = "2h",
     on_inconclusive: Inconclusive = Inconclusive.PAUSE,
+    alerts: tuple[AlertPolicy, ...] = (),
     template: Mapping[str, Any] | None = None,
     observe: Observe | None = None,
+    contract: Mapping[str, Any] | None = None,
+    breaking: Breaking = Breaking.REJECT,
 ) -> ModelDeploymentSpec:
     """Without a route the shadow stage is left out: there is nothing to copy requests from. A gate that judges answers
     brings an observer.
@@ -106,20 +115,61 @@ def spec(
         route=Route(parent_refs=(ParentRef(name="public", namespace="gateways"),), hostnames=("fraud.example.com",))
         if route
         else None,
+        contract=ContractSource(inline=dict(contract), breaking=breaking) if contract is not None else None,
         rollout=Rollout(
             stages=tuple(stage for stage in stages if route or stage.shadow is None),
             gates=gates,
             max_duration=max_duration,
             on_inconclusive=on_inconclusive,
+            alerts=alerts,
         ),
     )
+
+
+def pages(
+    *,
+    name: str = "pages",
+    window: str | None = None,
+    shared: SharedAlert = SharedAlert.IGNORE,
+    match: Mapping[str, str] | None = None,
+    match_regex: Mapping[str, str] | None = None,
+) -> AlertPolicy:
+    """A policy that names alerts with `severity: page`, where nothing else is said."""
+    return AlertPolicy(
+        name=name,
+        match=dict(match if match is not None else {"severity": "page"}),
+        match_regex=dict(match_regex or {}),
+        window=window,
+        shared_with_live=shared,
+    )
+
+
+def firing(
+    name: str = "Errors",
+    *,
+    of: ModelDeploymentSpec | None = None,
+    since: float = 5,
+    namespace: str | None = NAMESPACE,
+    **labels: str,
+) -> Firing:
+    """An alert that pages, since so many seconds; `of` names a pod of that version in it."""
+    told = {"alertname": name, "severity": "page", **labels}
+    if namespace is not None:
+        told["namespace"] = namespace
+    if of is not None:
+        told["pod"] = f"{child_name(NAME, id_of(of))}-7d9x-abcde"
+    return Firing(told, ago(since))
 
 
 def revision_spec(of: ModelDeploymentSpec, *, deployment: str = NAME) -> ModelRevisionSpec:
     snapshot = content(of.model, of.serving)
     return ModelRevisionSpec.model_validate(
-        {"deployment": deployment, "digest": digest(of.model, of.serving), **snapshot}
+        {"deployment": deployment, "digest": digest(of.model, of.serving), "contract": _inline(of), **snapshot}
     )
+
+
+def _inline(of: ModelDeploymentSpec) -> dict[str, Any] | None:
+    return of.contract.inline if of.contract is not None else None
 
 
 def id_of(of: ModelDeploymentSpec) -> str:
@@ -247,6 +297,7 @@ def observation(
         revisions={view.id: view for view in revisions},
         entry=entry,
         route=route,
+        wanted=Wanted(contract=_inline(of)),
     )
 
 
@@ -282,6 +333,43 @@ def asked(
             expires_at=expires_at,
         ),
     )
+
+
+def bodies(of: Observation, now: datetime = NOW) -> list[dict[str, Any]]:
+    """The ModelDeployment and its ModelRevisions, as the API server has them after the plan that is made of it."""
+    made = plan(of, now)
+    deployment = {
+        "apiVersion": API_VERSION,
+        "kind": MODEL_DEPLOYMENT,
+        "metadata": {"name": of.name, "namespace": of.namespace, "generation": 1, **_made(ago(7200))},
+        "spec": dumped(of.spec),
+        "status": dumped(made.status),
+    }
+    return [deployment, *(_revision_body(of, view, made) for view in of.revisions.values())]
+
+
+def _revision_body(of: Observation, view: RevisionView, made: Plan) -> dict[str, Any]:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": MODEL_REVISION,
+        "metadata": {
+            "name": child_name(of.name, view.id),
+            "namespace": of.namespace,
+            "labels": {LABEL_NAME: of.name, LABEL_REVISION: view.id},
+            **_made(view.created_at or ago(3600)),
+        },
+        "spec": dumped(view.spec),
+        "status": dumped(made.revisions.get(view.id, view.status)),
+    }
+
+
+def _made(at: datetime) -> dict[str, str]:
+    return {"creationTimestamp": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
+
+
+def dumped(part: ApiType) -> dict[str, Any]:
+    """As it is on the wire."""
+    return part.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def superseded(of: ModelDeploymentSpec, *, live_at: datetime, replicas: int | None = None) -> RevisionView:

@@ -29,7 +29,7 @@ def each(verbs: tuple[str, ...], *resources: str) -> set[Right]:
 EVERY_RIGHT = sorted(
     each((*READ, *WRITE), *KINDS)
     | each((*READ, *WRITE), *(f"{kind}/status" for kind in WITH_STATUS))
-    | each((*VERBS, "approve-model-risk"), *KINDS)
+    | each((*VERBS, "approve-model-risk", "alert"), *KINDS)
 )
 SEES = each(READ, "modeldeployments", "modelrevisions", "rolloutactions", "gatetemplates", "clustergatetemplates")
 ASKS = {("create", "rolloutactions")}
@@ -52,7 +52,7 @@ RIGHTS = {
 OF_THE_OPERATOR = (
     SEES
     | {("create", "modelrevisions"), ("patch", "modelrevisions"), ("delete", "modelrevisions")}
-    | {("delete", "rolloutactions")}
+    | {("create", "rolloutactions"), ("delete", "rolloutactions"), ("alert", "modeldeployments")}
     | {("patch", f"{kind}/status") for kind in WITH_STATUS}
     | each(READ, "configmaps", "services", "pods", "deployments")
     | each(("create", "patch"), "configmaps", "services", "deployments", "networkpolicies")
@@ -90,7 +90,7 @@ def ahead(**length: float) -> str:
     return f"{datetime.now(UTC) + timedelta(**length):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def action(name: str, by: str, asked: str, **fields: str) -> dict[str, Any]:
+def action(name: str, by: str, asked: str, **fields: Any) -> dict[str, Any]:
     """Approvals are bound to a candidate and end tomorrow, if nothing else is said."""
     bound = {"candidateDigest": "ab" * 32, "expiresAt": ahead(days=1)} if asked == "Approve" else {}
     return {
@@ -293,15 +293,48 @@ class TestTheRecord:
         assert Person(people, OPERATOR).answers("answered", {"outcome": "Refused"}) is None
         assert people.get("mact", "answered")["status"] == {"outcome": "Refused"}
 
-    def test_the_operator_asks_for_nothing_and_edits_no_deployment(self, people: Kubectl) -> None:
+    def test_the_operator_asks_for_nothing_of_its_own_and_edits_no_deployment(self, people: Kubectl) -> None:
         people.apply(good("minimal"))
         operator = Person(people, OPERATOR)
-        asked = operator.creates(action("own", OPERATOR, "Promote"))
-        assert asked is not None
-        assert 'cannot create resource "rolloutactions"' in asked
+        for verb in Verb:
+            asked = operator.creates(action(f"own-{verb}", OPERATOR, verb))
+            assert asked is not None
+            assert f"{OPERATOR} may not {verb.lower()} ModelDeployment payments/fraud: it takes the verb" in asked
         edited = operator.attempt("patch", "mdep", "minimal", "--type=merge", '-p={"spec":{"serving":{"replicas":9}}}')
         assert edited is not None
         assert 'cannot patch resource "modeldeployments"' in edited
+
+
+ALERT = {"policy": "pages", "name": "Errors", "labels": {"severity": "page"}, "startsAt": "2026-11-24T12:00:00Z"}
+
+
+class TestAlerts:
+    def test_the_operator_hands_on_an_alert(self, people: Kubectl) -> None:
+        body = action("heard", OPERATOR, "Rollback", alert=ALERT, expiresAt=ahead(minutes=5))
+        assert Person(people, OPERATOR).creates(body) is None
+        again = Person(people, OPERATOR).creates(body)
+        assert again is not None
+        assert "already exists" in again
+
+    def test_an_alert_asks_for_nothing_but_a_rollback(self, people: Kubectl) -> None:
+        said = Person(people, OPERATOR).creates(action("heard-promote", OPERATOR, "Promote", alert=ALERT))
+        assert said is not None
+        assert "alert asks for a Rollback of the version that it is about" in said
+
+    @pytest.mark.parametrize("name", ["otto", "emil", "adam"])
+    def test_nobody_else_invents_one(self, people: Kubectl, name: str) -> None:
+        """Not even who may roll back: an alert on record was one."""
+        said = Person(people, name).creates(action("invented", name, "Rollback", alert=ALERT))
+        assert said is not None
+        assert said.endswith(
+            f"{name} may not alert ModelDeployment payments/fraud: it takes the verb alert on "
+            "modeldeployments.modelrollout.dev; the operator alone holds it, for what Alertmanager sends"
+        )
+
+    def test_it_is_no_way_to_speak_for_others(self, people: Kubectl) -> None:
+        said = Person(people, OPERATOR).creates(action("for-otto", "otto", "Rollback", alert=ALERT))
+        assert said is not None
+        assert "spec.requestedBy must be your own user name" in said
 
 
 def _grant(people: Kubectl, person: str, *, verb: str, only: str | None = None) -> None:

@@ -5,6 +5,10 @@ import pytest
 from tests.apiserver.corpus_files import BAD, GOOD, Manifest
 from tests.apiserver.kubectl import Kubectl
 
+WITH_AN_ERROR = {"alert-with-broken-expression"}
+"""CEL has no other way to say that a regular expression is none; the API server puts the expression before our message.
+"""
+
 
 @pytest.mark.parametrize("manifest", GOOD, ids=str)
 def test_a_good_manifest_is_accepted(kubectl: Kubectl, manifest: Manifest) -> None:
@@ -18,4 +22,6 @@ def test_a_bad_manifest_is_refused_with_its_sentence(kubectl: Kubectl, manifest:
     done = kubectl.attempt("apply", "--validate=strict", "-f", manifest.path)
     assert done.returncode != 0, f"accepted: {done.stdout}"
     assert manifest.expected in done.stderr
-    assert "evaluat" not in done.stderr, "a rule could not be evaluated, so its message is the API server's own"
+    evaluated = "evaluat" not in done.stderr
+    expected = str(manifest) not in WITH_AN_ERROR
+    assert evaluated == expected, "a rule could not be evaluated, so its message is the API server's own"

@@ -43,6 +43,10 @@ def comparing(version: str) -> ModelDeploymentSpec:
     return usual(version, stages=(endless,))
 
 
+def with_alerts(spec: ModelDeploymentSpec) -> ModelDeploymentSpec:
+    return spec.model_copy(update={"rollout": spec.rollout.model_copy(update={"alerts": (builders.pages(),)})})
+
+
 GOOD = Scenario("good", usual("1"), usual("2"))
 BAD_ONE = Scenario("bad", usual("1"), usual("3", stages=USUAL[1:]), Behaviour(errors=0.02))
 
@@ -71,6 +75,46 @@ async def test_queries_of_a_tick_do_not_grow_with_the_number_of_rollouts(rollout
         )
         assert ticks == 12
         assert queries == 2 * ticks
+
+
+@pytest.mark.parametrize("rollouts", [1, 100])
+async def test_alerts_cost_one_query_a_tick_whoever_has_policies(rollouts: int) -> None:
+    """In a canary and in a soak, in ten teams; nobody asks before a rollout, and nobody after it."""
+    watched = {version: with_alerts(comparing(version)) for version in ("1", "2")}
+    places = [{"name": f"model-{number}", "namespace": f"team-{number % 10}"} for number in range(rollouts)]
+    async with World(requests_per_second=40) as world:
+        await world.start()
+        for place in places:
+            world.apply(watched["1"], **place)
+        await world.clock.run(90)
+        idle = len(world.prometheus.asked)
+        for place in places:
+            world.apply(watched["2"], **place)
+        await world.clock.run(90)
+        assert {world.status(**place)["weight"] for place in places} == {5}
+        world.prometheus.asked.clear()
+        await world.clock.run(60)
+        asked = world.prometheus.asked
+        ticks, for_alerts = len({at for _, at in asked}), sum("ALERTS" in query for query, _ in asked)
+        title = f"Prometheus, {rollouts} active rollouts with alerts"
+        show(title, ("ticks", "queries", "for alerts", "when idle"), [(ticks, len(asked), for_alerts, idle)])
+        assert (ticks, for_alerts, len(asked), idle) == (12, 12, 36, 0)
+
+
+async def test_an_alert_that_is_watched_for_in_a_soak_costs_no_request_to_the_api_server() -> None:
+    stages = (Stage(canary=CanaryStage(weights=(50,), hold_for="10s")), Stage(soak=SoakStage(hold_for="1h")))
+    new = with_alerts(usual("2", stages=stages))
+    async with World() as world:
+        await Scenario("soak", usual("1"), new).begin(world)
+        world.apply(new)
+        await world.until(lambda: world.status().get("stage") == "Soak", within=600)
+        await world.run(60)
+        before = len(world.lines[0].log)
+        world.prometheus.asked.clear()
+        await world.run(600)
+        requests, queries = len(world.lines[0].log) - before, len(world.prometheus.asked)
+        show("Ten minutes of a soak with alerts", ("API requests", "queries"), [(requests, queries)])
+        assert (requests, queries) == (0, 120)
 
 
 def selectors(rollouts: int, *, teams: int, length: int) -> list[PodSelector]:

@@ -1,15 +1,17 @@
 """Prometheus, as far as the operator's own questions go: counters of the pods that a query's matchers let through."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from modelrollout.adapters.library.observer import NOISE_PAIRS, PAIRS
 from modelrollout.adapters.prometheus import History, Series
 from modelrollout.adapters.queries import JOINT
+from modelrollout.plan.alerts import Firing
 from tests.faults.traffic import BUCKETS, Traffic
 
+ALERTS = "ALERTS_FOR_STATE"
 _MATCHER = re.compile(r'(namespace|pod)=~"((?:[^"\\]|\\.)*)"')
 
 
@@ -43,15 +45,28 @@ def _pairs(at: datetime, traffic: Traffic) -> Iterator[Series]:
                 yield Series({**whose, "what": what}, value)
 
 
+def firing(alerts: Iterable[Firing], at: datetime) -> tuple[Series, ...]:
+    """Whatever is asked for: who asks must look at the labels again."""
+    return tuple(
+        Series({"__name__": ALERTS, **alert.labels}, float(int(alert.starts_at.timestamp())))
+        for alert in alerts
+        if alert.starts_at <= at
+    )
+
+
 @dataclass
 class MemoryPrometheus:
     """`MetricsSource` without a wire. `asked` is every query, with its time."""
 
     traffic: Traffic
     asked: list[tuple[str, datetime]] = field(default_factory=list)
+    alerts: list[Firing] = field(default_factory=list)
+    """Those that fire, from their start to the end of the test."""
 
     async def instant(self, query: str, at: datetime) -> tuple[Series, ...]:
         self.asked.append((query, at))
+        if ALERTS in query:
+            return firing(self.alerts, at)
         return answer(query, at, self.traffic)
 
     async def range(self, query: str, *, begin: datetime, end: datetime, step_seconds: int) -> tuple[History, ...]:

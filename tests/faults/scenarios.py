@@ -8,13 +8,17 @@ from typing import Any
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
 from modelrollout.api.modelrevision import StoredEvidence
 from modelrollout.api.revision import child_name
+from modelrollout.api.rollout import CanaryStage, Stage
 from modelrollout.api.rolloutaction import Verb
+from modelrollout.plan.alerts import Firing
 from tests import builders
-from tests.builders import NAME, id_of
+from tests.builders import NAME, NAMESPACE, id_of, pages
 from tests.faults.direct import Moment, Request
 from tests.faults.traffic import Behaviour
 from tests.faults.world import BAD, CANARY, SOAK, World, brisk, total
 
+OPERATOR = "system:serviceaccount:modelrollout:modelrollout"
+ENDLESS = Stage(canary=CanaryStage(weights=(10, 50), hold_for="1h"))
 LIMIT_SECONDS = 300.0
 DOWN_SECONDS = 3.0
 SETTLE_SECONDS = 15.0
@@ -78,6 +82,42 @@ class GoingBack(Scenario):
         world.ask(Verb.ROLLBACK)
 
 
+class Alarmed(Scenario):
+    """`new` is in an endless canary; then an alert about it fires, and is sent, or found by the query."""
+
+    @property
+    def winner(self) -> ModelDeploymentSpec:
+        assert self.live is not None
+        return self.live
+
+    def has_ended(self, world: World) -> bool:
+        return world.is_live(self.winner) and world.status().get("rejected") == id_of(self.new)
+
+    async def begin(self, world: World) -> None:
+        await super().begin(world)
+        world.apply(self.new)
+        await world.until(lambda: world.weight(self.new) == 10, within=LIMIT_SECONDS)
+        await world.run(40)  # so that evidence of warm pods was written: a restart goes on from there
+
+    def alert(self, world: World) -> Firing:
+        labels = {"alertname": "Errors", "severity": "page", "namespace": NAMESPACE}
+        return Firing({**labels, "pod": f"{child_name(NAME, id_of(self.new))}-1"}, world.clock.now())
+
+
+class AlertSent(Alarmed):
+    """It became an action, and the receiver is not heard of again."""
+
+    def act(self, world: World) -> None:
+        alert = self.alert(world)
+        fired = {"policy": "pages", "name": alert.name, "labels": dict(alert.labels)}
+        world.ask(Verb.ROLLBACK, by=OPERATOR, alert={**fired, "startsAt": alert.starts_at.isoformat()})
+
+
+class AlertFound(Alarmed):
+    def act(self, world: World) -> None:
+        world.prometheus.alerts.append(self.alert(world))
+
+
 INSTALL = Scenario("install", None, brisk("1"))
 GOOD = Scenario("good", brisk("1"), brisk("2"))
 BAD_ONE = Scenario("bad", brisk("1"), brisk("3", stages=(CANARY, SOAK)), BAD)
@@ -87,7 +127,10 @@ BACK = GoingBack("back", brisk("1"), brisk("2", stages=(CANARY, SOAK)))
 BACK_BY_RATIO = GoingBack("back-by-ratio", brisk("1", route=False), brisk("2", route=False))
 GATES = (builders.ERRORS, builders.AGREEMENT)
 OBSERVED = Scenario("observed", brisk("1", gates=GATES), brisk("2", gates=GATES))
-SCENARIOS = (INSTALL, GOOD, BAD_ONE, GOOD_BY_RATIO, BAD_BY_RATIO, BACK, BACK_BY_RATIO, OBSERVED)
+WATCHED = brisk("2", stages=(ENDLESS, SOAK), alerts=(pages(),))
+SENT = AlertSent("alert-sent", brisk("1"), WATCHED)
+FOUND = AlertFound("alert-found", brisk("1"), WATCHED)
+SCENARIOS = (INSTALL, GOOD, BAD_ONE, GOOD_BY_RATIO, BAD_BY_RATIO, BACK, BACK_BY_RATIO, SENT, FOUND, OBSERVED)
 
 
 @dataclass

@@ -10,7 +10,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from modelrollout.adapters.prometheus import Series
-from tests.faults.prometheus import answer
+from modelrollout.plan.alerts import Firing
+from tests.faults.prometheus import ALERTS, answer, firing
 from tests.faults.traffic import Traffic
 
 Json = dict[str, Any]
@@ -67,6 +68,7 @@ class WebPrometheus:
     fault: Fault = healthy
     delay_seconds: float = 0.0
     asked: list[str] = field(default_factory=list)
+    alerts: list[Firing] = field(default_factory=list)
 
     async def __aenter__(self) -> "WebPrometheus":
         app = web.Application()
@@ -86,7 +88,8 @@ class WebPrometheus:
         query, at = request.query["query"], datetime.fromtimestamp(float(request.query["time"]), UTC)
         self.asked.append(query)
         await asyncio.sleep(self.delay_seconds)
-        series = [_result(one, at) for one in answer(query, at, self.traffic)]
+        told = firing(self.alerts, at) if ALERTS in query else answer(query, at, self.traffic)
+        series = [_result(one, at) for one in told]
         payload = {"status": "success", "data": {"resultType": "vector", "result": series}}
         answered = self.fault(request, payload)
         return answered if isinstance(answered, web.StreamResponse) else web.json_response(answered)

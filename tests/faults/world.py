@@ -21,6 +21,7 @@ from modelrollout.adapters.kubernetes import (
     JsonObject,
 )
 from modelrollout.adapters.prometheus import MetricsSource
+from modelrollout.api.alerts import AlertPolicy
 from modelrollout.api.gates import Gate
 from modelrollout.api.group import API_VERSION, LABEL_NAME, MODEL_DEPLOYMENT, ROLLOUT_ACTION
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
@@ -57,6 +58,7 @@ def brisk(
     max_duration: str = "2h",
     replicas: int = 3,
     observe: Observe | None = None,
+    alerts: tuple[AlertPolicy, ...] = (),
 ) -> ModelDeploymentSpec:
     """A policy whose rollout takes half a minute: evidence is looked at each second, and stages are short."""
     spec = builders.spec(
@@ -67,6 +69,7 @@ def brisk(
         max_duration=max_duration,
         replicas=replicas,
         observe=observe,
+        alerts=alerts,
     )
     return spec.model_copy(update={"rollout": spec.rollout.model_copy(update={"interval": "1s", "warmup": "1s"})})
 
@@ -212,7 +215,7 @@ class World:
     def apply(self, spec: ModelDeploymentSpec, *, name: str = NAME, namespace: str = NAMESPACE) -> None:
         self.store.apply(MODEL_DEPLOYMENTS, manifest(spec, name=name, namespace=namespace), manager="people")
 
-    def ask(self, verb: Verb, *, name: str = NAME, by: str = "alice", **said: str) -> JsonObject:
+    def ask(self, verb: Verb, *, name: str = NAME, by: str = "alice", **said: Any) -> JsonObject:
         """A RolloutAction; `said` goes into its spec."""
         number = len(self.store.look(ROLLOUT_ACTIONS)) + 1
         spec = {"deployment": name, "action": verb.value, "requestedBy": by, "reason": "the numbers look wrong", **said}

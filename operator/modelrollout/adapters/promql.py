@@ -31,6 +31,11 @@ def literal(text: str) -> str:
     return json.dumps(pattern, ensure_ascii=False)[1:-1]
 
 
+def quoted(text: str) -> str:
+    """`text` as a whole PromQL string."""
+    return json.dumps(text, ensure_ascii=False)
+
+
 def fill(template: str, arm: Arm) -> str:
     """The query of one version. In one pass over the template, so that a value is never taken for a placeholder."""
     values = {

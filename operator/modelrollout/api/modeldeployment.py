@@ -178,6 +178,13 @@ class Approval(ApiType):
     ] = ()
 
 
+class Promotion(ApiType):
+    """How the stable revision came to be live: by a rollout. One that was installed, or brought back, has none."""
+
+    at: Annotated[datetime, Field(description="When it went live.")]
+    rollout_started_at: Annotated[datetime, Field(description="When its rollout began.")]
+
+
 class AnsweredAction(ApiType):
     """A RolloutAction that was answered: it is never applied again, whatever its own status says."""
 
@@ -220,6 +227,9 @@ class ModelDeploymentStatus(ApiType):
     previous: Annotated[
         RevisionId | None, Field(description="Revision that a rollback of the live one would go to.")
     ] = None
+    promotion: Annotated[Promotion | None, Field(description="The rollout that brought the stable revision live.")] = (
+        None
+    )
     paused: Annotated[Pause | None, Field(description="A person holds the rollout.")] = None
     resumed_at: Annotated[
         datetime | None, Field(description="When a person let the rollout go on; its time begins anew then.")

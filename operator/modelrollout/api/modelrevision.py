@@ -6,8 +6,10 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from modelrollout.api.alerts import FiredAlert
 from modelrollout.api.base import ApiObject, ApiType, Preserved
 from modelrollout.api.config import RevisionConfig
+from modelrollout.api.contract import ContractCheck
 from modelrollout.api.gates import TemplateKind
 from modelrollout.api.model import PinnedModel
 from modelrollout.api.rolloutaction import Person
@@ -133,6 +135,7 @@ class DecisionRecord(ApiType):
     stage: Annotated[ShortText, Field(description="Stage in which it was decided.")]
     weight: Annotated[int, Field(ge=0, le=100, description="The candidate's share then, in whole percent.")]
     by: Annotated[Person | None, Field(description="Who asked for it, where somebody did.")] = None
+    alert: Annotated[FiredAlert | None, Field(description="The alert that led to it.")] = None
     verdict: Annotated[ShortText | None, Field(description="Verdict of all gates together.")] = None
     gate: Annotated[ShortText | None, Field(description="The gate with the largest part in it.")] = None
     harm: Annotated[float | None, Field(description="Joint evidence of harm: ln of the gates' weighted mean.")] = None
@@ -208,6 +211,9 @@ class ModelRevisionStatus(ApiType):
     ] = None
     traffic_ended_at: Annotated[datetime | None, Field(description="When it got its last request.")] = None
     changes: Annotated[Changes | None, Field(description="What is new in it.")] = None
+    contract: Annotated[
+        ContractCheck | None, Field(description="Its contract against that of the version that was live.")
+    ] = None
     evidence: Annotated[StoredEvidence | None, Field(description="What is known about it so far.")] = None
     decisions: Annotated[
         tuple[DecisionRecord, ...],

@@ -6,7 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from modelrollout.api.base import DURATION_PATTERN, ApiType, Duration, seconds
+from modelrollout.api.alerts import AlertPolicy, names_differ
+from modelrollout.api.base import ApiType, Duration, seconds
+from modelrollout.api.durations import DURATION_PATTERN
 from modelrollout.api.gates import Gate, PromotionMargin, Signal, Tolerance
 from modelrollout.api.route import DnsLabel
 from modelrollout.api.rules import Rule, rule
@@ -186,6 +188,14 @@ class Rollout(ApiType):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         ),
     ] = DEFAULT_GATES
+    alerts: Annotated[
+        tuple[AlertPolicy, ...],
+        Field(
+            max_length=8,
+            description="Alerts that take the new version back at once when they fire.",
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = ()
     interval: Annotated[Interval, Field(description="How often the evidence is looked at, from 1s to 5m.")] = "5s"
     warmup: Annotated[
         Duration, Field(description="Time after a candidate pod's start in which its requests are not judged.")
@@ -226,3 +236,10 @@ class Rollout(ApiType):
     )
     def _gate_names_differ(self) -> bool:
         return len({gate.name for gate in self.gates}) == len(self.gates)
+
+    @rule(
+        "!has(self.alerts) || self.alerts.all(one, self.alerts.exists_one(other, other.name == one.name))",
+        "alerts: each entry needs a name of its own; rename one of them",
+    )
+    def _alert_names_differ(self) -> bool:
+        return names_differ(self.alerts)

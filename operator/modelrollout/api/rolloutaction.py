@@ -1,7 +1,8 @@
 """RolloutAction: one thing that a person, or an alert, asks for. Made once, never changed, kept as the audit trail.
 
 Who may ask is RBAC: the verb that an action's name says, in lower case, on the ModelDeployment. An admission policy
-checks it and that `requestedBy` is the caller's own name (manifests/base/admission.yaml).
+checks it and that `requestedBy` is the caller's own name (manifests/base/admission.yaml). What an alert asks for takes
+the verb `alert` instead, which the operator alone holds: it may hand on an alert, and ask for nothing of its own.
 """
 
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
+from modelrollout.api.alerts import FiredAlert
 from modelrollout.api.base import ApiObject, ApiType
 from modelrollout.api.config import Sha256
 from modelrollout.api.route import DnsLabel
@@ -68,6 +70,11 @@ class RolloutActionSpec(ApiType):
         None
     )
 
+    alert: Annotated[
+        FiredAlert | None,
+        Field(description="With Rollback: the alert that asks for it. The operator makes these actions, not people."),
+    ] = None
+
     _never_changes = Rule(
         cel="self == oldSelf",
         message="spec: an action is a record and cannot be changed; make a new one instead",
@@ -87,6 +94,13 @@ class RolloutActionSpec(ApiType):
     )
     def _revision_is_of_a_rollback(self) -> bool:
         return self.revision is None or self.action is Verb.ROLLBACK
+
+    @rule(
+        "!has(self.alert) || (self.action == 'Rollback' && !has(self.revision))",
+        "alert asks for a Rollback of the version that it is about; remove it from other actions, and remove revision",
+    )
+    def _alert_rolls_back(self) -> bool:
+        return self.alert is None or (self.action is Verb.ROLLBACK and self.revision is None)
 
     @rule("!has(self.role) || self.action == 'Approve'", "role is that of an approval; remove it from other actions")
     def _role_is_of_an_approval(self) -> bool:

@@ -1,10 +1,11 @@
-"""Decisions that a person asks for: to promote, to reject, to go back. Each gives a decision, or why there is none."""
+"""Decisions that somebody asks for: to promote, to reject, to go back. Each gives a decision, or why there is none."""
 
 from datetime import datetime
 
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import Outcome, RevisionState
 from modelrollout.api.rolloutaction import RolloutActionSpec, Verb
+from modelrollout.plan.alarm import heard
 from modelrollout.plan.observation import Observation, RevisionView
 from modelrollout.plan.plan import Decision
 from modelrollout.plan.records import record
@@ -68,6 +69,8 @@ def _back(
 
 
 def _rollback(observation: Observation, request: RolloutActionSpec, now: datetime) -> Decision | str:
+    if request.alert is not None:
+        return heard(observation, request.alert, now, by=request.requested_by)
     status, wanted = observation.status, request.revision
     rolling = status.candidate is not None and status.stage is not StageName.ROLLBACK
     if rolling and wanted in (None, status.stable):

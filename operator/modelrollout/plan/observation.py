@@ -15,6 +15,7 @@ from modelrollout.api.modelrevision import ModelRevisionSpec, ModelRevisionStatu
 from modelrollout.api.rolloutaction import RolloutActionSpec
 from modelrollout.evidence import Evidence, Observed
 from modelrollout.evidence.dispersion import Dispersion
+from modelrollout.plan.alerts import Firing
 
 
 class Trouble(StrEnum):
@@ -204,7 +205,8 @@ class Observation:
     `copies` are the immutable copies of ConfigMaps that are there, each with the uids of its owners.
 
     The gates in `spec` are written out: those that name a template have been filled from `templates`. `unresolved` says
-    why one could not be; it is then left out of the spec, and the rollout holds.
+    why one could not be; it is then left out of the spec, and the rollout holds. `firing` are the alerts that fire by
+    the newest answer, as far as the policy names them.
     """
 
     namespace: str
@@ -226,6 +228,7 @@ class Observation:
     actions: tuple[ActionView, ...] = ()
     observer: ObserverView | None = None
     observer_image: str = ""
+    firing: tuple[Firing, ...] = ()
 
     def revision(self, id: str | None) -> RevisionView | None:
         return self.revisions.get(id) if id else None

@@ -5,8 +5,10 @@ from datetime import datetime
 
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import Outcome
+from modelrollout.plan.alarm import alarmed
 from modelrollout.plan.asked import asked
 from modelrollout.plan.canary import canary
+from modelrollout.plan.contracts import contract_gate
 from modelrollout.plan.disagreement import disagreement
 from modelrollout.plan.install import install
 from modelrollout.plan.live import content_missing, live, rolled_back, stable_unknown
@@ -44,6 +46,9 @@ def _decide(observation: Observation, now: datetime) -> Decision:
     status = observation.status
     if status.stage is StageName.ROLLBACK and observation.candidate is not None:
         return turning_back(observation, to=observation.candidate, now=now)
+    back = alarmed(observation, now)
+    if back is not None:
+        return back
     if observation.wanted.missing is not None and observation.target != status.candidate:
         return content_missing(observation, *observation.wanted.missing)
     if status.stable is None:
@@ -65,21 +70,21 @@ def _roll_out(observation: Observation, *, candidate: RevisionView, stable: Revi
     back = harmed(situation)
     if back is not None:
         return back
-    held = paused(situation)
+    gate = contract_gate(situation)
+    if gate.rejection is not None:
+        return gate.rejection
+    held = paused(situation) or (gate.held if gate.for_a_person else None) or disagreement(situation)
     if held is not None:
-        return held
-    differs = disagreement(situation)
-    if differs is not None:
-        return differs
+        return gate.passing(held)
     comparing = observation.status.stage in (StageName.SHADOW, StageName.CANARY)
     unresolved = observation.unresolved if comparing else None
-    decision = _unresolved(situation, unresolved) if unresolved else _stage(situation)
+    decision = gate.held or (_unresolved(situation, unresolved) if unresolved else _stage(situation))
     why = used_up(situation)
     if why is not None:
         decision = inconclusive(situation, decision, why=why)
     if decision.record is None and situation.restarted:
         decision = _note_restart(situation, decision)
-    return _stalled(situation, decision)
+    return _stalled(situation, gate.passing(decision))
 
 
 def _unresolved(situation: Situation, why: str) -> Decision:

@@ -3,6 +3,7 @@
 import math
 from datetime import datetime
 
+from modelrollout.api.alerts import FiredAlert
 from modelrollout.api.modelrevision import ArmCounts, DecisionRecord, GateRecord, Outcome
 from modelrollout.evidence import Counts, GateVerdict, Judgement, Kind
 
@@ -63,14 +64,16 @@ def record(
     weight: int,
     judgement: Judgement | None = None,
     by: str | None = None,
+    alert: FiredAlert | None = None,
 ) -> DecisionRecord:
-    """`by` is the person who asked for it."""
+    """`by` is the person who asked for it, `alert` the one that led to it."""
     said = {"at": at, "outcome": outcome, "reason": reason, "message": cut(message), "stage": stage, "weight": weight}
     if judgement is None:
-        return DecisionRecord(**said, by=by)
+        return DecisionRecord(**said, by=by, alert=alert)
     return DecisionRecord(
         **said,
         by=by,
+        alert=alert,
         verdict=judgement.verdict,
         gate=judgement.culprit,
         harm=_log(judgement.log_harm),

@@ -23,14 +23,13 @@ from modelrollout.api.modeldeployment import (
 from modelrollout.api.modelrevision import Outcome
 from modelrollout.api.revision import short
 from modelrollout.api.rolloutaction import Answer, Verb
+from modelrollout.plan.alerts import ROLLING
 from modelrollout.plan.disagreement import disagreeing, waiting_since_told
 from modelrollout.plan.observation import ActionView, Observation
 from modelrollout.plan.plan import Decision
 from modelrollout.plan.records import cut, record
 from modelrollout.plan.review import awaits_review
 from modelrollout.plan.situation import accepted, situation_of
-
-ROLLING = (StageName.SHADOW, StageName.REVIEW, StageName.CANARY, StageName.SOAK)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """The way back: weight 0 in the first action, from whatever stage, with nothing to wait for."""
 
+from modelrollout.api.alerts import FiredAlert
 from modelrollout.api.base import seconds
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import Outcome, RevisionState
@@ -19,12 +20,16 @@ def roll_back(
     why: str,
     state: RevisionState = RevisionState.ROLLED_BACK,
     by: str | None = None,
+    alert: FiredAlert | None = None,
+    message: str | None = None,
 ) -> Decision:
-    """`state` is what becomes of the candidate; `by` is the person who asked for it."""
+    """`state` is what becomes of the candidate; `by` is the person who asked for it, `alert` the one that did.
+    `message` is another sentence than the usual one.
+    """
     stage = situation.observation.status.stage or StageName.CANARY
     weight = max(situation.observation.status.weight, _routed(situation))
     version = situation.candidate.spec.model.version
-    message = f"version {version} was rolled back from {stage} at weight {weight} %: {why}"
+    message = message or f"version {version} was rolled back from {stage} at weight {weight} %: {why}"
     return Decision(
         stage=StageName.LIVE,
         stable=situation.stable.id,
@@ -42,6 +47,7 @@ def roll_back(
             weight=weight,
             judgement=situation.judgement,
             by=by,
+            alert=alert,
         ),
         recorded_on=situation.candidate.id,
         ended={situation.candidate.id: state},

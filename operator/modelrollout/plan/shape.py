@@ -23,6 +23,7 @@ from modelrollout.plan.actions import (
     RemoveRoute,
     RemoveWorkload,
 )
+from modelrollout.plan.alerts import Watched
 from modelrollout.plan.capacity import carried_weight, replicas_for, replicas_for_ratio
 from modelrollout.plan.observation import Backend, Observation, RevisionView, RouteView, ServiceView
 from modelrollout.plan.observer import observer_actions, observer_mirror
@@ -45,7 +46,19 @@ def shape(
     leaving, next_removal = _removals(observation, decision, now)
     observing = observer_actions(observation, decision)
     retry = now + OBSERVER_RETRY if observing else None
-    wakes = [at for at in (decision.wake_at, next_removal, retry) if at is not None]
+    status = deployment_status(
+        observation,
+        decision,
+        now,
+        tell_numbers=decision.evidence is None or decision.candidate in revisions,
+        answers=answers,
+    )
+    watched = Watched(
+        namespace=observation.namespace, name=observation.name, policies=observation.spec.rollout.alerts, status=status
+    )
+    listens = watched.listens(now)
+    alarms = watched.until if listens else None
+    wakes = [at for at in (decision.wake_at, next_removal, retry, alarms) if at is not None]
     return Plan(
         actions=(
             *_traffic(observation, decision, leaving),
@@ -55,13 +68,7 @@ def shape(
             *answered_long_ago(observation),
             *observing,
         ),
-        status=deployment_status(
-            observation,
-            decision,
-            now,
-            tell_numbers=decision.evidence is None or decision.candidate in revisions,
-            answers=answers,
-        ),
+        status=status,
         revisions=revisions,
         notices=(*_notices(observation, decision), *_refusals(observation, answers)),
         answers=untold(observation, answers),
@@ -69,6 +76,7 @@ def shape(
         evidence=decision.evidence if decision.candidate else None,
         judgement=decision.judgement,
         wants_readings=decision.candidate is not None and decision.stage in (StageName.SHADOW, StageName.CANARY),
+        wants_alerts=listens,
         requeue_after=max(0.05, (min(wakes) - now).total_seconds()) if wakes else None,
     )
 

@@ -248,7 +248,7 @@ def assess(observation: Observation, *, candidate: RevisionView, stable: Revisio
 
 
 def situation_of(observation: Observation, now: datetime) -> Situation | None:
-    """None outside a rollout, and where a version of it is gone."""
+    """None where no rollout is under way, or a version of it is gone."""
     candidate, stable = observation.candidate, observation.stable
     if candidate is None or stable is None or candidate.id == stable.id:
         return None

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from modelrollout.api.modeldeployment import AnsweredAction, ModelDeploymentStatus, StageName
+from modelrollout.api.modeldeployment import AnsweredAction, ModelDeploymentStatus, Promotion, StageName
 from modelrollout.api.modelrevision import (
     MAX_DECISIONS,
     MAX_HISTORY,
@@ -51,7 +51,7 @@ def deployment_status(
     stable = observation.revision(decision.stable)
     rolling = decision.candidate is not None and decision.stage is not StageName.INSTALL
     going_on = same_candidate and rolling
-    reviewed = before.stage is StageName.REVIEW and not same_stage
+    reviewed = decision.resumed or (before.stage is StageName.REVIEW and not same_stage)
     return ModelDeploymentStatus(
         observed_generation=observation.generation,
         stage=decision.stage,
@@ -65,6 +65,7 @@ def deployment_status(
         weight_changed_at=(before.weight_changed_at if same_weight else now) if rolling else None,
         rejected=decision.rejected,
         previous=_previous(observation, decision),
+        promotion=_promotion(before, decision, now),
         paused=before.paused if going_on else None,
         resumed_at=(now if reviewed else before.resumed_at) if going_on else None,
         approval=before.approval if going_on else None,
@@ -89,6 +90,15 @@ def _previous(observation: Observation, decision: Decision) -> str | None:
         return former.id
     found = previous_of(observation, live=decision.stable, ended=decision.ended)
     return found.id if found is not None and found.id != decision.candidate else None
+
+
+def _promotion(before: ModelDeploymentStatus, decision: Decision, now: datetime) -> Promotion | None:
+    if decision.stable == before.stable:
+        return before.promotion
+    rolled_out = decision.stable == before.candidate and before.stage is StageName.SOAK
+    if not rolled_out or before.rollout_started_at is None:
+        return None
+    return Promotion(at=now, rollout_started_at=before.rollout_started_at)
 
 
 def _expected(decision: Decision, before: ModelDeploymentStatus, *, tell_numbers: bool) -> datetime | None:
@@ -159,6 +169,7 @@ def _next(
         history = (*history, StateChange(state=state, at=now))[-MAX_HISTORY:]
     decisions = before.decisions
     recorded = decision.record is not None and decision.recorded_on == id
+    about = decision.candidate or decision.recorded_on
     if decision.record is not None and recorded and not _told(before, decision, decision.record, observation.status):
         decisions = (*decisions, decision.record)[-MAX_DECISIONS:]
     return ModelRevisionStatus(
@@ -168,6 +179,7 @@ def _next(
         live_for=live_for,
         ended=ended,
         changes=before.changes or changes_of(observation, decision, id),
+        contract=decision.contract if decision.contract is not None and id == about else before.contract,
         traffic_ended_at=None if id in (decision.stable, decision.candidate) else now,
         evidence=_evidence(before, observation=observation, decision=decision, id=id, recorded=recorded, now=now),
         decisions=decisions,

@@ -11,6 +11,7 @@ or a person says retry.
 from collections.abc import Mapping
 from datetime import datetime
 
+from modelrollout.api.alerts import FiredAlert
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import DecisionRecord, Outcome, RevisionState
 from modelrollout.plan.capacity import carried_weight
@@ -49,7 +50,14 @@ def previous_of(
 
 
 def turn_back(
-    observation: Observation, *, to: RevisionView, reason: str, why: str, now: datetime, by: str | None = None
+    observation: Observation,
+    *,
+    to: RevisionView,
+    reason: str,
+    why: str,
+    now: datetime,
+    by: str | None = None,
+    alert: FiredAlert | None = None,
 ) -> Decision:
     """The beginning: on record with the version that is taken out of service."""
     stable, former = observation.stable, observation.status.candidate
@@ -63,7 +71,14 @@ def turn_back(
         reason=reason,
         message=message,
         record_=record(
-            at=now, outcome=Outcome.ROLL_BACK, reason=reason, message=message, stage=StageName.LIVE, weight=100, by=by
+            at=now,
+            outcome=Outcome.ROLL_BACK,
+            reason=reason,
+            message=message,
+            stage=StageName.LIVE,
+            weight=100,
+            by=by,
+            alert=alert,
         ),
         ended={former: RevisionState.ROLLED_BACK} if former and former != to.id else {},
     )

@@ -12,6 +12,9 @@ Queries that users bring are asked at the same time as all else. They are each r
 tick for each part of each such gate and version; two rollouts with the same text share one. One that is refused makes
 its gate unreadable and no other.
 
+Alerts are asked for in the same round, with one query for all who have policies (`runtime.firing`). Who wants nothing
+else is woken only when one fires.
+
 Rounds never overlap and never pile up: when an answer took longer than an interval, the instants in between are
 skipped. Whoever missed one of its own is part of the next round, whosever instant that is.
 """
@@ -27,6 +30,9 @@ from modelrollout.adapters.clock import Clock
 from modelrollout.adapters.families import Family
 from modelrollout.adapters.prometheus import MetricsSource, PrometheusUnavailable, Series
 from modelrollout.adapters.queries import PodSelector, pod_of, selectors_of, split
+from modelrollout.plan.alerts import Firing, Selector
+from modelrollout.runtime import firing
+from modelrollout.runtime.firing import ActiveAlerts, Alerts
 from modelrollout.runtime.queue import Key
 
 LAG_SECONDS = 0.5
@@ -41,10 +47,14 @@ OnQuery = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
+    """`reads` is false for who wants to know of alerts alone."""
+
     interval_seconds: float
     selector: PodSelector
     families: frozenset[Family]
     questions: frozenset[str] = frozenset()
+    alerts: frozenset[Selector] = frozenset()
+    reads: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +63,14 @@ class Tick:
 
     `unavailable` says why a family could not be read; that family is then missing in `readings`. A family that was
     read and has no series is there and empty. `answers` holds the series of each question, or why there are none.
+    `firing` are the alerts that it asked for, as far as they can be told.
     """
 
     at: datetime
     readings: Readings
     unavailable: str | None = None
     answers: Mapping[str, tuple[Series, ...] | str] = field(default_factory=dict)
+    firing: tuple[Firing, ...] = ()
 
 
 @dataclass(slots=True)
@@ -86,11 +98,13 @@ class MetricsHub:
         wake: Callable[[Key], None],
         *,
         on_query: OnQuery = lambda _: None,
+        alertmanager: ActiveAlerts | None = None,
     ) -> None:
         self._source = source
         self._clock = clock
         self._wake = wake
         self._on_query = on_query
+        self._alertmanager = alertmanager
         self._subscribers: dict[Key, _Subscriber] = {}
         self._changed = asyncio.Event()
         self._pasts: dict[datetime, _Past] = {}
@@ -175,7 +189,8 @@ class MetricsHub:
             # Who left meanwhile, or wants something else now, has no use for this answer.
             if self._subscribers.get(key) is subscriber:
                 subscriber.latest = tick
-                self._wake(key)
+                if tick.firing or subscriber.subscription.reads:
+                    self._wake(key)
 
     def _open(self, time: datetime) -> _Past:
         subscriptions: list[Subscription] = []
@@ -200,9 +215,11 @@ class MetricsHub:
                 wanted[family].add(subscription.selector)
         families = list(wanted)
         questions = sorted({question for subscription in subscriptions for question in subscription.questions})
-        answers, told = await asyncio.gather(
+        selectors = {selector for subscription in subscriptions for selector in subscription.alerts}
+        answers, told, alerts = await asyncio.gather(
             asyncio.gather(*(self._ask(family, wanted[family], at) for family in families)),
             asyncio.gather(*(self._query(question, at) for question in questions)),
+            firing.ask(selectors, at, prometheus=self._query, alertmanager=self._alertmanager),
         )
         answered = dict(zip(questions, told, strict=True))
         found: dict[Family, _OfSelectors] = {}
@@ -212,7 +229,8 @@ class MetricsHub:
                 failed[family] = answer
             else:
                 found[family] = _by_selector(family, wanted[family], answer)
-        return [_tick_of(subscription, at, found, failed, answered) for subscription in subscriptions]
+        told_of = alerts if not isinstance(alerts, str) else {}
+        return [_tick_of(subscription, at, found, failed, answered, told_of) for subscription in subscriptions]
 
     async def _ask(self, family: Family, selectors: Iterable[PodSelector], at: datetime) -> list[Series] | str:
         """The series of a family, or why there are none: a part of the answer is no answer."""
@@ -256,11 +274,18 @@ def _tick_of(
     found: Mapping[Family, _OfSelectors],
     failed: Mapping[Family, str],
     answered: Mapping[str, tuple[Series, ...] | str],
+    alerts: Alerts,
 ) -> Tick:
     wrong = sorted({f"{family.name}: {failed[family]}" for family in subscription.families if family in failed})
     readings = {family: found[family][subscription.selector] for family in subscription.families if family in found}
     answers = {question: answered[question] for question in subscription.questions}
-    return Tick(at=at, readings=readings, unavailable="; ".join(wrong) or None, answers=answers)
+    return Tick(
+        at=at,
+        readings=readings,
+        unavailable="; ".join(wrong) or None,
+        answers=answers,
+        firing=firing.of(alerts, subscription.alerts, subscription.selector.namespace),
+    )
 
 
 def _instant_before(time: float, interval: float) -> float:

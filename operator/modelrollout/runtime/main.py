@@ -13,17 +13,21 @@ from collections.abc import AsyncIterator, Sequence
 
 import kopf
 
+from modelrollout.adapters.alertmanager import Alertmanager
 from modelrollout.adapters.clock import Clock, SystemClock
 from modelrollout.adapters.kubernetes import ApiError, KubernetesClient, NotConfiguredError
 from modelrollout.adapters.prometheus import PrometheusSource
 from modelrollout.runtime import first_list, handlers, resync
 from modelrollout.runtime.cache import Cache
+from modelrollout.runtime.directory import Directory
+from modelrollout.runtime.filing import Filing
 from modelrollout.runtime.health import HealthServer
 from modelrollout.runtime.history import Histories
 from modelrollout.runtime.hub import MetricsHub
 from modelrollout.runtime.leader import LeaderElector
 from modelrollout.runtime.ledger import Ledger
 from modelrollout.runtime.queue import WorkQueue
+from modelrollout.runtime.receiver import Receiver
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.settings import Settings, parse
 from modelrollout.runtime.tasks_of_others import TasksOfOthers
@@ -63,7 +67,8 @@ async def run(settings: Settings) -> int:
         source = PrometheusSource(settings.prometheus_url, clock=clock)
         stack.push_async_callback(source.close)
         queue, cache, ledger = WorkQueue(clock), Cache(), Ledger()
-        hub = MetricsHub(source, clock, queue.add, on_query=telemetry.prometheus_query)
+        alertmanager = await _alertmanager(stack, settings, clock)
+        hub = MetricsHub(source, clock, queue.add, on_query=telemetry.prometheus_query, alertmanager=alertmanager)
         reconciler = Reconciler(
             api=api,
             cache=cache,
@@ -80,6 +85,7 @@ async def run(settings: Settings) -> int:
         await stack.enter_async_context(
             HealthServer(live={"workers": workers.stuck}, ready={}, exposition=telemetry.exposition, port=settings.port)
         )
+        await _listen_for_alerts(stack, settings, api=api, cache=cache, clock=clock, telemetry=telemetry)
         elector = LeaderElector(
             api,
             clock,
@@ -103,6 +109,37 @@ async def run(settings: Settings) -> int:
                 leadership=leadership,
                 stop=stop,
             )
+
+
+async def _alertmanager(stack: contextlib.AsyncExitStack, settings: Settings, clock: Clock) -> Alertmanager | None:
+    if settings.alertmanager_url is None:
+        return None
+    return await stack.enter_async_context(Alertmanager(settings.alertmanager_url, clock))
+
+
+async def _listen_for_alerts(
+    stack: contextlib.AsyncExitStack,
+    settings: Settings,
+    *,
+    api: KubernetesClient,
+    cache: Cache,
+    clock: Clock,
+    telemetry: Telemetry,
+) -> None:
+    """Before the Lease is held: what is heard is kept by the API server, and whoever leads finds it there."""
+    if settings.alerts_token_file is None:
+        return
+    directory = Directory(api=api, cache=cache, clock=clock, namespace=settings.namespace)
+    filing = Filing(api=api, directory=directory, clock=clock, account=settings.account, on_alerts=telemetry.alerts)
+    await stack.enter_async_context(
+        Receiver(
+            filing.take,
+            token_file=settings.alerts_token_file,
+            clock=clock,
+            port=settings.alerts_port,
+            on_request=telemetry.alert_request,
+        )
+    )
 
 
 @contextlib.asynccontextmanager

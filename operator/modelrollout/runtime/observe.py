@@ -14,6 +14,7 @@ from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymen
 from modelrollout.api.observer import service_name
 from modelrollout.api.revision import child_name, digest, short
 from modelrollout.evidence import EvidenceError
+from modelrollout.plan.alerts import Firing
 from modelrollout.plan.gates import policy_digest, restored
 from modelrollout.plan.observation import (
     CandidateEvidence,
@@ -91,8 +92,13 @@ class Observer:
             actions=tuple(family.actions.values()),
             observer=_observer(family, deployment.name),
             observer_image=self._observer_image,
+            firing=self._firing(key),
         )
         return Seen(observation=observation, counters=read.counters)
+
+    def _firing(self, key: Key) -> tuple[Firing, ...]:
+        tick = self._hub.latest(key)
+        return tick.firing if tick is not None else ()
 
     def _resolve(
         self, key: Key, deployment: Deployment, spec: ModelDeploymentSpec, view: RevisionView | None

@@ -8,6 +8,7 @@ twice.
 
 import contextlib
 import logging
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -24,12 +25,15 @@ from modelrollout.adapters.kubernetes import (
     KubernetesApi,
     NotFound,
 )
+from modelrollout.adapters.queries import PodSelector
+from modelrollout.api.base import seconds
 from modelrollout.api.group import API_VERSION, FIELD_MANAGER, MODEL_DEPLOYMENT
 from modelrollout.api.modeldeployment import AnsweredAction, ModelDeploymentSpec, ModelDeploymentStatus
 from modelrollout.api.modelrevision import ModelRevisionStatus
 from modelrollout.api.rolloutaction import RolloutActionStatus
 from modelrollout.children import Owner
 from modelrollout.plan import Plan, plan
+from modelrollout.plan.alerts import Selector
 from modelrollout.plan.conditions import broken
 from modelrollout.plan.observation import Observation, Reading
 from modelrollout.plan.plan import Notice
@@ -37,7 +41,7 @@ from modelrollout.runtime.act import Actor
 from modelrollout.runtime.cache import Cache
 from modelrollout.runtime.configs import SECRET_PERIOD_SECONDS, Secrets
 from modelrollout.runtime.history import Histories
-from modelrollout.runtime.hub import MetricsHub
+from modelrollout.runtime.hub import MetricsHub, Subscription
 from modelrollout.runtime.ledger import Entry, Ledger
 from modelrollout.runtime.observe import Observer, Seen
 from modelrollout.runtime.projections import Deployment
@@ -114,10 +118,10 @@ class Reconciler:
 
     def _remember(self, key: Key, seen: Seen, planned: Plan) -> None:
         observation = seen.observation
+        if planned.wants_readings or planned.wants_alerts:
+            self._hub.subscribe(key, _wanted(observation, planned))
         if not planned.wants_readings:
             return
-        arms = arms_of(observation, planned)
-        self._hub.subscribe(key, subscription(observation.namespace, observation.name, observation.spec, arms))
         if planned.evidence is not None and seen.counters is not None and isinstance(observation.reading, Reading):
             entry = Entry(
                 revision=planned.evidence.revision,
@@ -130,7 +134,7 @@ class Reconciler:
 
     def _forget_what_is_decided(self, key: Key, planned: Plan) -> None:
         """Only now that it is written: a decision whose writes fail is made again, from the same evidence."""
-        if not planned.wants_readings:
+        if not planned.wants_readings and not planned.wants_alerts:
             self._hub.unsubscribe(key)
         if planned.evidence is None or not planned.wants_readings:
             self._ledger.drop(key)
@@ -226,6 +230,22 @@ def _sooner(again: float | None, spec: ModelDeploymentSpec) -> float | None:
 
 def _key(deployment: Deployment) -> Key:
     return (deployment.namespace, deployment.name)
+
+
+def _wanted(observation: Observation, planned: Plan) -> Subscription:
+    """What a plan wants to be told of at each tick: counters, alerts, or both."""
+    policies = observation.spec.rollout.alerts if planned.wants_alerts else ()
+    alerts = frozenset(Selector.of(policy) for policy in policies)
+    if planned.wants_readings:
+        arms = arms_of(observation, planned)
+        return replace(subscription(observation.namespace, observation.name, observation.spec, arms), alerts=alerts)
+    return Subscription(
+        interval_seconds=seconds(observation.spec.rollout.interval),
+        selector=PodSelector(namespace=observation.namespace, deployment=observation.name),
+        families=frozenset(),
+        alerts=alerts,
+        reads=False,
+    )
 
 
 def arms_of(observation: Observation, planned: Plan) -> Arms:

@@ -4,13 +4,16 @@ import argparse
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 OBSERVER_IMAGE = "modelrollout/observer:dev"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """`namespace` None watches all namespaces. `identity` names this process in the Lease."""
+    """`namespace` None watches all namespaces. `identity` names this process in the Lease, and `account` is the user
+    name that the API server knows it by. Without `alerts_token_file` nobody listens for alerts.
+    """
 
     prometheus_url: str
     namespace: str | None
@@ -19,6 +22,10 @@ class Settings:
     identity: str
     observer_image: str
     port: int
+    alertmanager_url: str | None
+    alerts_token_file: Path | None
+    alerts_port: int
+    account: str
     workers: int
     verbose: bool
 
@@ -42,6 +49,23 @@ def parse(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) 
         help="what runs beside a rollout that is observed (default: %(default)s)",
     )
     parser.add_argument("--port", type=int, default=8080, help="health and metrics (default: %(default)s)")
+    parser.add_argument(
+        "--alertmanager", metavar="URL", help="base address of Alertmanager, which is asked for silences"
+    )
+    parser.add_argument(
+        "--alerts-token-file",
+        metavar="FILE",
+        type=Path,
+        help="bearer tokens of who may send alerts, one a line; without it nobody listens for alerts",
+    )
+    parser.add_argument(
+        "--alerts-port", type=int, default=8081, help="where alerts are listened for (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--account",
+        default=_account(environ),
+        help="user name that actions for alerts are made under; the API server checks it (default: %(default)s)",
+    )
     parser.add_argument("--workers", type=int, default=8, help="rollouts that are reconciled at once")
     parser.add_argument("--verbose", action="store_true", help="log every reconcile")
     given = parser.parse_args(arguments)
@@ -53,6 +77,15 @@ def parse(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) 
         identity=given.identity,
         observer_image=given.observer_image,
         port=given.port,
+        alertmanager_url=given.alertmanager,
+        alerts_token_file=given.alerts_token_file,
+        alerts_port=given.alerts_port,
+        account=given.account,
         workers=given.workers,
         verbose=given.verbose,
     )
+
+
+def _account(environ: Mapping[str, str]) -> str:
+    namespace, account = environ.get("POD_NAMESPACE", "modelrollout"), environ.get("POD_SERVICE_ACCOUNT")
+    return f"system:serviceaccount:{namespace}:{account or 'modelrollout'}"

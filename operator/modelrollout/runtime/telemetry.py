@@ -12,6 +12,8 @@ which also makes setting and removing all of them one step.
 | `modelrollout_queue_depth` | gauge | | ModelDeployments that are due and not being looked at |
 | `modelrollout_api_requests_total` | counter | `verb`, `resource`, `code` | requests to the API server; 0: no answer |
 | `modelrollout_prometheus_queries_total` | counter | `result`: success, unavailable | queries to Prometheus |
+| `modelrollout_alert_requests_total` | counter | `code` | requests of Alertmanager, by our answer |
+| `modelrollout_alerts_total` | counter | `result`: filed, known, ignored, withdrawn, invalid | alerts that it sent |
 | `modelrollout_decisions_total` | counter | `outcome`, `reason` | decisions, as in the revisions' status |
 | `modelrollout_leader` | gauge | | 1 in the process that acts, else 0 |
 | `modelrollout_rollout_weight_percent` | gauge | `namespace`, `name`, `revision` | the candidate's share of traffic |
@@ -88,6 +90,15 @@ class Telemetry:
         self._decisions = Counter(
             "modelrollout_decisions_total", "Decisions taken.", ["outcome", "reason"], registry=self.registry
         )
+        self._alert_requests = Counter(
+            "modelrollout_alert_requests_total",
+            "Requests with alerts, by answer.",
+            ["code"],
+            registry=self.registry,
+        )
+        self._alerts = Counter(
+            "modelrollout_alerts_total", "Alerts that were sent here.", ["result"], registry=self.registry
+        )
         self._leader = Gauge("modelrollout_leader", "1 in the process that acts, else 0.", registry=self.registry)
 
     def reconciled(self, *, result: str, seconds: float) -> None:
@@ -103,6 +114,12 @@ class Telemetry:
 
     def prometheus_query(self, result: str) -> None:
         self._queries.labels(result).inc()
+
+    def alert_request(self, code: int) -> None:
+        self._alert_requests.labels(str(code)).inc()
+
+    def alerts(self, result: str, count: int = 1) -> None:
+        self._alerts.labels(result).inc(count)
 
     def decided(self, *, outcome: str, reason: str) -> None:
         self._decisions.labels(outcome, reason).inc()

@@ -11,8 +11,8 @@ from modelrollout.api.rollout import Inconclusive, ReviewStage, Stage
 from modelrollout.api.rolloutaction import Answer, Verb
 from modelrollout.plan import Plan, plan
 from modelrollout.plan.actions import ApplyRoute
+from modelrollout.plan.alerts import ROLLING
 from modelrollout.plan.observation import ActionView, Observation, Unreadable
-from modelrollout.plan.requests import ROLLING
 from tests.builders import (
     BAD,
     CANARY,

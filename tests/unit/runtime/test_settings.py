@@ -1,6 +1,7 @@
 """Flags first, then the environment that a manifest sets, then defaults."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,10 @@ def test_with_nothing_said_it_watches_all_namespaces() -> None:
         identity="operator-0",
         observer_image="modelrollout/observer:dev",
         port=8080,
+        alertmanager_url=None,
+        alerts_token_file=None,
+        alerts_port=8081,
+        account="system:serviceaccount:modelrollout:modelrollout",
         workers=8,
         verbose=False,
     )
@@ -47,6 +52,13 @@ def test_all_flags() -> None:
     settings = parse(given, environ={})
     assert (settings.namespace, settings.lease_name) == ("payments", "shard-1")
     assert (settings.port, settings.workers, settings.verbose) == (0, 2, True)
+
+
+def test_alerts_are_listened_for_where_a_token_is() -> None:
+    given = ["--alerts-token-file", "/etc/token", "--alerts-port", "9000", "--alertmanager", "http://a:9093"]
+    settings = parse(given, environ={"POD_NAMESPACE": "ml", "POD_SERVICE_ACCOUNT": "operator"})
+    assert (settings.alerts_token_file, settings.alerts_port) == (Path("/etc/token"), 9000)
+    assert (settings.alertmanager_url, settings.account) == ("http://a:9093", "system:serviceaccount:ml:operator")
 
 
 @pytest.mark.parametrize("given", [["--port", "http"], ["--workers", "many"], ["--namespaces", "a"], ["payments"]])
