@@ -47,6 +47,7 @@ cluster: .venv/ready  ## the throw-away cluster, up and healthy
 
 images: cluster
 	$(PYTHON) -m cluster image operator operator
+	$(PYTHON) -m cluster image observer operator --variant observer
 	$(PYTHON) -m cluster image demo-server demo/server
 
 tables: .venv/ready  ## the measured tables of docs/statistics.md, at full size (half an hour of one core)
@@ -69,6 +70,7 @@ clean: down
 lock:  ## resolve again and pin what is newest
 	uv pip compile -q pyproject.toml $(LOCK) -o operator/requirements.lock
 	uv pip compile -q pyproject.toml --group dev $(LOCK) -o requirements/dev.lock
+	uv pip compile -q --group observer $(LOCK) --constraint operator/requirements.lock -o operator/observer.lock
 	uv pip compile -q --group supply $(LOCK) -o requirements/supply.lock
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --upgrade

@@ -37,7 +37,11 @@ def _run(arguments: argparse.Namespace, chosen: Settings) -> int:
         case "exec":
             inside.execute(chosen, arguments.command)
         case "image":
-            print(images.build(chosen, arguments.name, Path(arguments.folder), base=arguments.base))
+            print(
+                images.build(
+                    chosen, arguments.name, Path(arguments.folder), base=arguments.base, variant=arguments.variant
+                )
+            )
         case "binaries":
             for path in binaries.ensure(chosen, *binaries.API_SERVER_PROGRAMS, *binaries.TEST_PROGRAMS).values():
                 print(path)
@@ -60,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     image = verbs.add_parser("image", help="build an image and load it into the node; prints its tag")
     image.add_argument("name", metavar="NAME")
     image.add_argument("folder", metavar="DIR", help="the folder with the Dockerfile")
+    image.add_argument("--variant", default="", help="build from VARIANT.Dockerfile and VARIANT.lock instead")
     image.add_argument("--base", choices=sorted(images.PUBLIC_BASES), default="python")
     verbs.add_parser("binaries", help="build what tests without a cluster need: API server, Prometheus, Helm")
     verbs.add_parser("status", help="say what runs and where")

@@ -199,7 +199,7 @@ class Observe(ApiType):
     ] = ()
     max_body_bytes: Annotated[
         int,
-        Field(ge=1024, le=16_777_216, description="Longest request and answer that is read, in bytes, unpacked."),
+        Field(ge=1024, le=4_194_304, description="Longest request and answer that is read, in bytes, unpacked."),
     ] = 1_048_576
     timeout: Annotated[Duration, Field(description="How long an answer is waited for.")] = "10s"
     monitoring: Annotated[

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from dataclasses import dataclass
 from enum import StrEnum
+from io import BytesIO
 from typing import Self
 
 import aiohttp
@@ -11,15 +12,16 @@ from yarl import URL
 
 from modelrollout.adapters.clock import Clock
 from modelrollout.observer import body
-from modelrollout.observer.answers import Message, UnreadableError
+from modelrollout.observer.answers import Message, UnreadableError, unpacked
 from modelrollout.observer.budget import Account
 from modelrollout.observer.headers import forwarded
 from modelrollout.observer.pending import Sampled
 
+AT_ONCE_BYTES = 2**20
 TOO_BUSY = (429, 503)
 
 
-class Kind(StrEnum):
+class Why(StrEnum):
     """Why there is nothing to compare."""
 
     STATUS = "status"
@@ -30,7 +32,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    kind: Kind
+    why: Why
     reason: str
     busy: bool = False
 
@@ -80,15 +82,15 @@ class Asker:
             async with asyncio.timeout(timeout):
                 result = await self._ask(sampled, base=base, keep=keep, longest=longest, account=account)
         except TimeoutError:
-            result = Failure(Kind.TIMEOUT, f"no answer in {timeout:g} s", busy=True)
+            result = Failure(Why.TIMEOUT, f"no answer in {timeout:g} s", busy=True)
         except UnreadableError as error:
-            result = Failure(Kind.UNREADABLE, str(error))
+            result = Failure(Why.UNREADABLE, str(error))
         except body.TooLongError:
-            result = Failure(Kind.UNREADABLE, f"it is longer than {longest} bytes")
+            result = Failure(Why.UNREADABLE, f"it is longer than {longest} bytes")
         except (aiohttp.ClientConnectionError, ssl.SSLError, OSError) as error:
-            result = Failure(Kind.CONNECT, str(error) or type(error).__name__, busy=True)
+            result = Failure(Why.CONNECT, str(error) or type(error).__name__, busy=True)
         except aiohttp.ClientError as error:
-            result = Failure(Kind.UNREADABLE, f"{type(error).__name__}: {error}"[:200])
+            result = Failure(Why.UNREADABLE, f"{type(error).__name__}: {error}"[:200])
         return Reply(result, self._clock.monotonic() - started)
 
     async def _ask(
@@ -98,12 +100,13 @@ class Asker:
         async with self._session.request(
             sampled.method,
             url,
-            data=sampled.body or None,
+            # Long ones from a file in memory: aiohttp would write bytes in one go, and everything else would wait.
+            data=BytesIO(sampled.body) if len(sampled.body) > AT_ONCE_BYTES else sampled.body or None,
             headers=forwarded(sampled.headers, keep=keep),
             allow_redirects=False,
         ) as response:
             if not 200 <= response.status < 300:
-                return Failure(Kind.STATUS, f"status {response.status}", busy=response.status in TOO_BUSY)
+                return Failure(Why.STATUS, f"status {response.status}", busy=response.status in TOO_BUSY)
             packed = await body.read(response.content, longest=longest, take=account.take)
         encoding = response.headers.get("content-encoding", "")
-        return Message.of(body.unpacked(packed, encoding, longest=longest), response.headers)
+        return Message.of(unpacked(packed, encoding, longest=longest), response.headers)

@@ -4,8 +4,11 @@ from modelrollout.adapters.clock import Clock
 from modelrollout.api.base import seconds
 from modelrollout.api.observe import Protocol
 from modelrollout.api.observer import Arm, ObserverSettings
+from modelrollout.observer.answers import Message, unpacked
 from modelrollout.observer.compare import Comparator
+from modelrollout.observer.counting import Documents
 from modelrollout.observer.guard import Guard, Side
+from modelrollout.observer.pending import Sampled
 from modelrollout.observer.redaction import Redaction
 from modelrollout.observer.sampling import TokenBucket
 from modelrollout.observer.telemetry import Names
@@ -31,6 +34,7 @@ class Assignment:
         )
         self.comparator = Comparator.of(observe.compare, self.protocol)
         self.redaction = Redaction(observe.redact)
+        self.documents = Documents.read(contract=settings.contract, reference=settings.reference)
         self.timeout = seconds(observe.timeout)
         self.longest = observe.max_body_bytes
         self.keep = frozenset(name.lower() for name in observe.keep_headers)
@@ -52,11 +56,27 @@ class Assignment:
 
     @property
     def share(self) -> float:
-        """Of the requests that are looked at."""
+        """Of the requests that are looked at: none where nothing would be compared or counted."""
         observe = self.settings.observe
         if self.candidate is not None:
             return observe.sample.share
-        return observe.monitoring.share if observe.monitoring else 0.0
+        return observe.monitoring.share if observe.monitoring and self.documents else 0.0
+
+    @property
+    def about(self) -> Arm:
+        """The version whose contract and reference these are."""
+        return self.candidate or self.live
+
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """Revisions that answer replayed requests."""
+        return (self.live.revision, self.candidate.revision) if self.candidate else ()
+
+    def message(self, sampled: Sampled) -> Message:
+        """What was asked; raises UnreadableError."""
+        headers = {name.lower(): value for name, value in sampled.headers}
+        whole = unpacked(sampled.body, headers.get("content-encoding", ""), longest=self.longest)
+        return Message.of(whole, headers)
 
     @property
     def pausing(self) -> bool:

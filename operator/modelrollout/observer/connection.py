@@ -13,7 +13,7 @@ from aiohttp import web
 
 FIRST_REQUEST_SECONDS = 10.0
 IDLE_SECONDS = 75.0
-MOST_CONNECTIONS = 512
+MOST_CONNECTIONS = 256
 RECEIVED_BYTES = 32 * 1024
 """Buffer of the kernel for a connection, and so the most that one read can bring."""
 
@@ -45,12 +45,22 @@ class Connection(web.RequestHandler):
             self._timer = None
 
 
-class Refused(asyncio.Protocol):
-    """One connection too many."""
+class Door(asyncio.Protocol):
+    """Decides when the connection is there and not when it is accepted: a whole backlog is accepted before any of it is
+    counted.
+    """
+
+    def __init__(self, admitted: Callable[[], Connection | None]) -> None:
+        self._admitted = admitted
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
+        connection = self._admitted()
+        if connection is None:
+            assert isinstance(transport, asyncio.Transport)
             transport.abort()
+        else:
+            transport.set_protocol(connection)
+            connection.connection_made(transport)
 
 
 class Listener:
@@ -76,7 +86,7 @@ class Listener:
         self._server = web.Server(self._handler)
         self._socket = bound(*self._address)
         self._listening = await asyncio.get_running_loop().create_server(
-            self._connection, sock=self._socket, backlog=BACKLOG
+            lambda: Door(self._admitted), sock=self._socket, backlog=BACKLOG
         )
 
     async def stop(self) -> None:
@@ -91,10 +101,10 @@ class Listener:
     def connections(self) -> int:
         return len(self._server.connections)
 
-    def _connection(self) -> asyncio.Protocol:
+    def _admitted(self) -> Connection | None:
         if self.connections >= self._most:
             self._on_refused()
-            return Refused()
+            return None
         return Connection(
             self._server,
             first=self._first,

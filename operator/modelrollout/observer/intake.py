@@ -14,13 +14,15 @@ from modelrollout.observer.assignment import Assignment
 from modelrollout.observer.budget import Account, Budget
 from modelrollout.observer.connection import Connection
 from modelrollout.observer.headers import REPLAY, REQUEST_ID
-from modelrollout.observer.pending import OVERHEAD_BYTES, Pending, Sampled
+from modelrollout.observer.pending import Pending, Sampled, overhead
 from modelrollout.observer.sampling import chance, key_of
 from modelrollout.observer.telemetry import Reason, Telemetry, What
 
 BODY_SECONDS = 10.0
 SKIPPED_BYTES = 1024 * 1024
-PAYLOAD_ERRORS = (web.RequestPayloadError, ConnectionError, ValueError)
+PAYLOAD_ERRORS = (web.RequestPayloadError, ConnectionError, ValueError, RuntimeError)
+"""What reading a body raises when it breaks off; the last when the connection was lost before."""
+
 SAMPLE = "sample"
 
 
@@ -59,10 +61,11 @@ class Intake:
             self._count(refused or What.SKIPPED)
             return await self._skipped(request)
         account = Account(self._budget)
+        became: What | Reason = Reason.BROKEN
         try:
             async with asyncio.timeout(self._body_seconds):
                 content = await self._read(request, assignment, account)
-            became: What | Reason = self._keep(request, assignment, key, content, account)
+            became = self._keep(request, assignment, key, content, account)
         except TimeoutError:
             became = Reason.TOO_SLOW
         except body.TooLongError:
@@ -71,9 +74,10 @@ class Intake:
             became = What.DROPPED
         except PAYLOAD_ERRORS:
             became = Reason.BROKEN
-        self._count(became)
-        if became is not What.SAMPLED:
-            account.close()
+        finally:
+            if became is not What.SAMPLED:
+                account.close()
+            self._count(became)
         return became in (What.SAMPLED, What.SKIPPED)
 
     async def _skipped(self, request: web.BaseRequest) -> bool:
@@ -86,10 +90,9 @@ class Intake:
         return True
 
     async def _read(self, request: web.BaseRequest, assignment: Assignment, account: Account) -> bytes:
-        headers = sum(len(name) + len(value) for name, value in request.headers.items())
-        if not self._take(account, OVERHEAD_BYTES + headers):
+        if not account.take(overhead(request.headers)):
             raise body.NoRoomError
-        return await body.read(request.content, longest=assignment.longest, take=lambda size: self._take(account, size))
+        return await body.read(request.content, longest=assignment.longest, take=account.take)
 
     def _keep(
         self, request: web.BaseRequest, assignment: Assignment, key: str, content: bytes, account: Account
@@ -117,13 +120,6 @@ class Intake:
                 self._telemetry.unreadable(became)
             case What():
                 self._telemetry.request(became)
-
-    def _take(self, account: Account, size: int) -> bool:
-        """What waits makes way for what arrives."""
-        while not account.take(size):
-            if not self._pending.drop_oldest():
-                return False
-        return True
 
 
 def _refused(assignment: Assignment | None, request: web.BaseRequest, key: str) -> What | Reason | None:

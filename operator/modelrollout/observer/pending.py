@@ -4,13 +4,18 @@ and what waits longest is least like what users send now.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from modelrollout.observer.budget import Account
 
-OVERHEAD_BYTES = 2048
-"""What a request weighs beside its body: its headers, their objects and its place in the queue."""
+_REQUEST_BYTES = 2048
+_HEADER_BYTES = 256
+
+
+def overhead(headers: Mapping[str, str]) -> int:
+    """What a request weighs beside its body: its headers, the objects that they are, and its place in the queue."""
+    return _REQUEST_BYTES + sum(_HEADER_BYTES + len(name) + len(value) for name, value in headers.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from modelrollout.observer.asking import Asker
 from modelrollout.observer.assignment import Assignment
 from modelrollout.observer.budget import Budget
 from modelrollout.observer.connection import FIRST_REQUEST_SECONDS, MOST_CONNECTIONS, Listener
+from modelrollout.observer.counting import DataCounts
 from modelrollout.observer.examples import Examples
 from modelrollout.observer.intake import BODY_SECONDS, Intake
 from modelrollout.observer.options import Options
@@ -31,9 +32,11 @@ class Observer:
 
     def __init__(self, clock: Clock, *, held_bytes: int) -> None:
         self._clock = clock
-        self.budget = Budget(held_bytes)
         self.pending = Pending(longest=LONGEST_QUEUE, on_drop=self.dropped)
+        self.budget = Budget(held_bytes, make_room=self.pending.drop_oldest)
         self.telemetry = Telemetry(held=lambda: self.budget.held, pending=lambda: len(self.pending))
+        self.counts = DataCounts()
+        self.telemetry.registry.register(self.counts)
         self.examples = Examples()
         self.assignment: Assignment | None = None
 
@@ -41,11 +44,20 @@ class Observer:
         """What was known of other versions goes; the same versions compared otherwise go on where they were."""
         assignment = Assignment(settings, self._clock)
         self.telemetry.begin(assignment.names, (how.label for how in assignment.comparator.comparisons))
+        self.counts.begin(
+            settings.deployment,
+            assignment.documents,
+            assignment.protocol,
+            inputs_of=assignment.about.revision,
+            outputs_of=(
+                arm.revision for arm in (assignment.live, assignment.candidate) if arm and assignment.candidate
+            ),
+        )
         if self.assignment is None or self.assignment.names != assignment.names:
             self.pending.clear()
             self.examples.clear()
         self.assignment = assignment
-        against = f"against {assignment.names.candidate}" if assignment.candidate else "alone, nothing is compared"
+        against = f"against {assignment.names.candidate}" if assignment.candidate else "alone"
         log.info("observing %s/%s: %s %s", settings.namespace, settings.deployment, assignment.names.live, against)
 
     def disagreements(self) -> dict[str, Any]:
@@ -120,6 +132,7 @@ class Program:
                 budget=observer.budget,
                 telemetry=observer.telemetry,
                 examples=observer.examples,
+                counts=observer.counts,
                 clock=clock,
             )
             self._tasks += [asyncio.create_task(replayer.run()) for _ in range(IN_FLIGHT)]

@@ -13,12 +13,14 @@ from enum import StrEnum
 
 from modelrollout.adapters.clock import Clock
 from modelrollout.api.observer import Arm
+from modelrollout.data import Kind
 from modelrollout.observer.answers import Answer, Message, UnreadableError, read_answer
-from modelrollout.observer.asking import Asker, Failure, Kind, Reply
+from modelrollout.observer.asking import Asker, Failure, Reply, Why
 from modelrollout.observer.assignment import Assignment
 from modelrollout.observer.body import NoRoomError
 from modelrollout.observer.budget import Account, Budget
 from modelrollout.observer.compare import Verdict
+from modelrollout.observer.counting import DataCounts
 from modelrollout.observer.examples import Examples
 from modelrollout.observer.guard import Side
 from modelrollout.observer.pending import Pending, Sampled
@@ -54,6 +56,7 @@ class Replayer:
     budget: Budget
     telemetry: Telemetry
     examples: Examples
+    counts: DataCounts
     clock: Clock
 
     async def run(self) -> None:
@@ -78,8 +81,12 @@ class Replayer:
 
     async def _replay(self, sampled: Sampled, answers: Account) -> None:
         assignment = self.assignment()
-        if assignment is None or assignment.candidate is None or assignment.pausing:
+        if assignment is None or assignment.pausing:
             self.telemetry.request(What.DROPPED)
+            return
+        if self.counts:
+            self._count_inputs(sampled, assignment)
+        if assignment.candidate is None:
             return
         replies = await self._ask(sampled, assignment, assignment.candidate, answers)
         if not self.telemetry.is_about(assignment.names):
@@ -87,10 +94,23 @@ class Replayer:
         for turn, reply in replies.items():
             self._watch(assignment, turn.side, reply)
         read = {turn: _read(assignment, reply.result) for turn, reply in replies.items()}
+        self._count_outputs(assignment.live.revision, read[Turn.LIVE])
+        self._count_outputs(assignment.candidate.revision, read[Turn.CANDIDATE])
         self._compare(sampled, assignment, live=read[Turn.LIVE], candidate=read[Turn.CANDIDATE])
         again, live = read.get(Turn.AGAIN), read[Turn.LIVE]
         if isinstance(live, Answer) and isinstance(again, Answer):
             self.telemetry.compared_with_itself(assignment.comparator.judge(live, again))
+
+    def _count_inputs(self, sampled: Sampled, assignment: Assignment) -> None:
+        revision = assignment.about.revision
+        try:
+            self.counts.request(revision, assignment.message(sampled))
+        except UnreadableError:
+            self.counts.unreadable(revision, Kind.INPUT)
+
+    def _count_outputs(self, revision: str, answer: Answer | Failure) -> None:
+        if isinstance(answer, Answer):
+            self.counts.answer(revision, answer)
 
     async def _ask(
         self, sampled: Sampled, assignment: Assignment, candidate: Arm, answers: Account
@@ -135,19 +155,19 @@ class Replayer:
                 judgement = assignment.comparator.judge(live, candidate)
                 self.telemetry.compared(judgement)
                 if judgement.verdict is Verdict.INCOMPARABLE:
-                    self.telemetry.failed(None, Kind.UNREADABLE)
+                    self.telemetry.failed(None, Why.UNREADABLE)
                 elif judgement.verdict is Verdict.DISAGREE:
                     self.examples.offer(
                         judgement.severity,
                         lambda: disagreement(sampled, assignment, judgement, live=live, candidate=candidate, now=now),
                     )
             case Answer(), Failure():
-                self.telemetry.failed(Side.CANDIDATE, candidate.kind)
+                self.telemetry.failed(Side.CANDIDATE, candidate.why)
                 self.examples.offer(1.0, lambda: failure(sampled, assignment, candidate.reason, now=now))
             case Failure(), Answer():
-                self.telemetry.failed(Side.LIVE, live.kind)
+                self.telemetry.failed(Side.LIVE, live.why)
             case Failure(), Failure():
-                self.telemetry.failed(None, candidate.kind)
+                self.telemetry.failed(None, candidate.why)
 
 
 def _read(assignment: Assignment, result: Message | Failure) -> Answer | Failure:
@@ -156,4 +176,4 @@ def _read(assignment: Assignment, result: Message | Failure) -> Answer | Failure
     try:
         return read_answer(assignment.protocol, result)
     except UnreadableError as error:
-        return Failure(Kind.UNREADABLE, str(error))
+        return Failure(Why.UNREADABLE, str(error))

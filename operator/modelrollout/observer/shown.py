@@ -3,9 +3,8 @@
 from datetime import datetime
 
 from modelrollout.api.observe import Comparison
-from modelrollout.observer.answers import Answer, Message, UnreadableError, read_request
+from modelrollout.observer.answers import Answer, UnreadableError, read_request
 from modelrollout.observer.assignment import Assignment
-from modelrollout.observer.body import unpacked
 from modelrollout.observer.compare import Judgement, Verdict
 from modelrollout.observer.compare.judge import select
 from modelrollout.observer.examples import Example
@@ -49,10 +48,9 @@ def _output(assignment: Assignment, name: str, how: Comparison | None, answer: A
 
 def _request(sampled: Sampled, assignment: Assignment, now: datetime) -> Example:
     """Without its headers and its query, which are not the model's."""
-    headers = {name.lower(): value for name, value in sampled.headers}
     try:
-        whole = unpacked(sampled.body, headers.get("content-encoding", ""), longest=assignment.longest)
-        read: object = read_request(assignment.protocol, Message.of(whole, headers)) if whole else None
+        message = assignment.message(sampled)
+        read: object = read_request(assignment.protocol, message) if message.body else None
     except UnreadableError as error:
         read = f"[unreadable: {error}]"
     return {

@@ -26,7 +26,7 @@ from enum import StrEnum
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
-from modelrollout.observer.asking import Kind
+from modelrollout.observer.asking import Why
 from modelrollout.observer.compare import Judgement, Verdict
 from modelrollout.observer.guard import Side
 
@@ -133,9 +133,9 @@ class Telemetry:
     def compared_with_itself(self, judgement: Judgement) -> None:
         self._judged(self._noise, judgement)
 
-    def failed(self, arm: Side | None, kind: Kind) -> None:
+    def failed(self, arm: Side | None, why: Why) -> None:
         """`arm` None: both."""
-        self._failed.labels(*self._base, arm or BOTH, kind).inc()
+        self._failed.labels(*self._base, arm or BOTH, why).inc()
 
     def asked(self, arm: Side, seconds: float) -> None:
         self._seconds.labels(*self._base, arm).observe(seconds)
@@ -177,8 +177,8 @@ class Telemetry:
         for reason in Reason:
             self._unreadable.labels(*self._base, reason)
         for arm in (*Side, BOTH):
-            for kind in Kind:
-                self._failed.labels(*self._base, arm, kind)
+            for why in Why:
+                self._failed.labels(*self._base, arm, why)
         for side in Side:
             self._pauses.labels(*self._base, side)
             self._seconds.labels(*self._base, side)

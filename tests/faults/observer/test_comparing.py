@@ -229,6 +229,53 @@ async def test_another_candidate_begins_at_nothing(tmp_path: Path) -> None:
         assert set(world.counts("pairs_total", "candidate")) == {"3" * 10}
 
 
+CONTRACT = {"inputs": [{"name": "amount", "type": "float", "range": {"min": 0}}], "outputs": []}
+REFERENCE = {
+    "rows": 10,
+    "inputs": [{"name": "amount", "spread": "number", "edges": [0, 10], "ratios": [1]}],
+    "outputs": [{"name": "score", "spread": "number", "edges": [0, 0.5, 1], "ratios": [0.5, 0.5]}],
+}
+
+
+async def test_inputs_are_counted_for_the_candidate_and_outputs_for_both(tmp_path: Path) -> None:
+    live, candidate = answer(score=[0.75]), answer(score=[0.25])
+    async with ObserverWorld(tmp_path, live=saying(live), candidate=saying(candidate)) as world:
+        world.write(contract=CONTRACT, reference=REFERENCE)
+        world.read_again()
+        await world.send(question(5.0))
+        await world.send(question(-1.0))
+        await world.settled(pairs=2)
+        assert world.data("violations_total", "revision", "feature", "rule") == {(CANDIDATE, "amount", "range"): 1}
+        assert world.data("values_total", "revision", "kind", "bin") == {
+            (CANDIDATE, "input", "0..10"): 1,
+            (CANDIDATE, "input", "out_of_range"): 1,
+            (LIVE, "output", "0.5..1"): 2,
+            (CANDIDATE, "output", "0..0.5"): 2,
+        }
+
+
+async def test_after_the_promotion_inputs_are_counted_and_nothing_is_sent(tmp_path: Path) -> None:
+    observe = {"monitoring": {"share": 1.0}}
+    async with ObserverWorld(tmp_path, live=saying(AGREEING), candidate=None, observe=observe) as world:
+        world.write(contract=CONTRACT, reference=REFERENCE)
+        world.read_again()
+        await world.send(question(5.0, 7.0))
+        await world.send(b"{")
+        await world.settled()
+        assert world.data("rows_total", "revision", "kind") == {(LIVE, "input"): 2}
+        assert world.data("unreadable_total", "revision", "kind") == {(LIVE, "input"): 1}
+        assert world.live.asked == []
+
+
+async def test_a_contract_that_cannot_be_used_costs_no_comparison(tmp_path: Path) -> None:
+    async with ObserverWorld(tmp_path, live=saying(AGREEING), candidate=saying(AGREEING)) as world:
+        world.write(contract={"inputs": [{"name": "amount", "type": "complex"}]})
+        world.read_again()
+        await world.send(question(5.0))
+        await world.settled(pairs=1)
+        assert world.data("rows_total", "kind") == {}
+
+
 async def test_without_a_candidate_nothing_is_sent(tmp_path: Path) -> None:
     async with ObserverWorld(tmp_path, live=saying(AGREEING), candidate=None) as world:
         await world.send(question(1.0))

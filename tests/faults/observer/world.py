@@ -1,9 +1,10 @@
 """The real observer on loopback, between a sender of copies and two model servers that do as the test says."""
 
 import asyncio
+import io
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ from modelrollout.observer.settings_file import SettingsFile
 
 LIVE, CANDIDATE = "1" * 10, "2" * 10
 INFER = "/v2/models/fraud/infer"
+PATIENCE_SECONDS = 60.0
 
 Json = dict[str, Any]
 Behaviour = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -139,7 +141,12 @@ class ObserverWorld:
         return self.program.listener.port
 
     async def send(
-        self, body: bytes = b"", *, path: str = INFER, method: str = "POST", headers: dict[str, str] | None = None
+        self,
+        body: bytes | io.BytesIO | AsyncIterator[bytes] = b"",
+        *,
+        path: str = INFER,
+        method: str = "POST",
+        headers: dict[str, str] | None = None,
     ) -> int:
         given = {"Content-Type": "application/json", **(headers or {})}
         async with self._session.request(
@@ -157,11 +164,18 @@ class ObserverWorld:
         return found
 
     def counts(self, name: str, *labels: str) -> Counter[Any]:
-        """What is not zero of a counter or gauge, by these labels."""
+        """What is not zero of a counter or gauge of the observer, by these labels."""
+        return self._told(f"modelrollout_observer_{name}", *labels)
+
+    def data(self, name: str, *labels: str) -> Counter[Any]:
+        """What is not zero of a count of data."""
+        return self._told(f"modelrollout_data_{name}", *labels)
+
+    def _told(self, name: str, *labels: str) -> Counter[Any]:
         found: Counter[Any] = Counter()
         for family in text_string_to_metric_families(self.observer.telemetry.exposition().decode()):
             for sample in family.samples:
-                if sample.name == f"modelrollout_observer_{name}" and sample.value:
+                if sample.name == name and sample.value:
                     key = tuple(sample.labels[label] for label in labels)
                     found[key[0] if len(key) == 1 else key] += int(sample.value)
         return found
@@ -172,9 +186,13 @@ class ObserverWorld:
 
     async def settled(self, *, pairs: int = 0) -> None:
         """Until nothing is held any more and so many requests have been judged, in either way."""
-        async with asyncio.timeout(30):
-            while self.observer.budget.held or self.judged < pairs:
-                await asyncio.sleep(0.005)
+        await self.until(lambda: self.observer.budget.held == 0 and self.judged >= pairs)
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        end = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+        while not condition():
+            assert asyncio.get_running_loop().time() < end, f"requests: {self.requests}, judged: {self.judged}"
+            await asyncio.sleep(0.005)
 
     @property
     def judged(self) -> int:

@@ -10,6 +10,7 @@
 
 from modelrollout.observer.answers.codecs import Message, read_answer, read_request
 from modelrollout.observer.answers.documents import UnreadableError
+from modelrollout.observer.answers.packing import unpacked
 from modelrollout.observer.answers.values import Answer, Output
 
-__all__ = ["Answer", "Message", "Output", "UnreadableError", "read_answer", "read_request"]
+__all__ = ["Answer", "Message", "Output", "UnreadableError", "read_answer", "read_request", "unpacked"]

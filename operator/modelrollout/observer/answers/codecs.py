@@ -52,7 +52,7 @@ def read_request(protocol: Protocol, message: Message) -> object:
 
     Raises UnreadableError.
     """
-    if protocol is not Protocol.OPEN_INFERENCE:
+    if protocol is not Protocol.OPEN_INFERENCE or message.json_length is None:
         return load(message.body)
     document, read = tensors.read(message.body, "inputs", json_length=message.json_length)
     inputs = [

@@ -2,9 +2,9 @@
 
 from pydantic_core import from_json
 
-MAX_VALUES = 250_000
-"""Values of one document, or elements of one tensor. A value takes some hundred bytes, so this bounds a document at a
-few times ten megabytes whatever it is made of.
+MAX_VALUES = 100_000
+"""Values of one document, or elements of one tensor. A value takes some hundred bytes, so this bounds a document at
+some ten megabytes whatever it is made of.
 """
 
 

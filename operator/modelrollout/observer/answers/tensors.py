@@ -66,7 +66,7 @@ def _tensor(described: object, tail: memoryview) -> tuple[Tensor, int]:
         raise UnreadableError("a tensor needs name, datatype and shape")
     if datatype not in _KNOWN:
         raise UnreadableError(f"tensor {name}: the datatype {datatype[:20]} is not known")
-    if not all(type(length) is int and length >= 0 for length in shape):
+    if set(map(type, shape)) - {int} or (shape and min(shape) < 0):
         raise UnreadableError(f"tensor {name}: its shape must be whole numbers from 0 on")
     count = math.prod(shape)
     if count > MAX_VALUES:
@@ -123,8 +123,8 @@ def _flat(data: object, *, name: str) -> list[object]:
     if not isinstance(data, list):
         raise UnreadableError(f"tensor {name}: there are no data in it")
     level = data
-    while any(isinstance(part, list) for part in level):
-        if not all(isinstance(part, list) for part in level):
+    while list in (kinds := set(map(type, level))):
+        if len(kinds) > 1:
             raise UnreadableError(f"tensor {name}: its data are lists beside single values")
         level = [element for part in level for element in part]
     return level
