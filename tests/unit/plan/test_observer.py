@@ -105,12 +105,12 @@ def test_what_stands_as_it_should_is_left_alone() -> None:
     assert wishes(plan(stood(shadowing()), NOW)) == []
 
 
-@pytest.mark.parametrize("lost", ["workload", "service", "settings"])
-def test_what_somebody_removed_is_made_again(lost: str) -> None:
+def test_what_somebody_removed_is_made_again() -> None:
     given = stood(shadowing())
-    assert given.observer is not None
-    broken = replace(given.observer, **{lost: False if lost == "settings" else None})
-    assert wishes(plan(replace(given, observer=broken), NOW)) == [ApplyObserver]
+    whole = given.observer
+    assert whole is not None
+    for rest in (replace(whole, workload=None), replace(whole, service=None), replace(whole, settings=False)):
+        assert wishes(plan(replace(given, observer=rest), NOW)) == [ApplyObserver]
 
 
 def test_another_image_or_other_settings_make_it_anew() -> None:
