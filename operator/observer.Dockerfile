@@ -1,28 +1,21 @@
 # The observer's image: Python and the parts of the package that the observer imports, on three packages from the index.
-# BASE is any Python 3.11 on Debian 12 with pip; nothing of it but what Python needs is in the result.
-#
-# The context may hold wheels/, every dependency that observer.lock pins, and then building needs no network.
+# The context holds `wheels/` (every pinned dependency, fetched before the build), so building needs no network. BASE is
+# any Python 3.11 on Debian 12 with pip and the user 65532.
 ARG BASE=python:3.11-slim-bookworm
-FROM ${BASE} AS build
-COPY observer.lock wheels* /wheels/
-# Bytecode is made once, at the end, and never checked against its source: the file system is read-only.
-RUN if ls /wheels/*.whl >/dev/null 2>&1; then from="--no-index --find-links /wheels"; fi \
- && python3 -m pip install --no-cache-dir --no-compile --only-binary=:all: --require-hashes ${from:-} \
-        --root-user-action ignore --target /app/site --requirement /wheels/observer.lock \
- && rm -rf /app/site/bin
+FROM ${BASE}
+COPY wheels /wheels
+COPY observer.lock /wheels/observer.lock
+RUN python3 -m pip install --no-cache-dir --no-index --find-links /wheels --require-hashes \
+        --break-system-packages --root-user-action ignore -r /wheels/observer.lock \
+    && rm -rf /wheels
 COPY modelrollout/__init__.py /app/modelrollout/
 COPY modelrollout/adapters/__init__.py modelrollout/adapters/clock.py /app/modelrollout/adapters/
 COPY modelrollout/api /app/modelrollout/api
 COPY modelrollout/data /app/modelrollout/data
 COPY modelrollout/observer /app/modelrollout/observer
-COPY image /build
-RUN PYTHONPATH=/app:/app/site python3 -B -m modelrollout.observer --help >/dev/null && python3 /build/assemble.py /image /app
-
-FROM scratch
-COPY --from=build /image /
-ENV PATH=/usr/bin LANG=C.UTF-8 PYTHONPATH=/app:/app/site PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
-# Freed memory goes back, so that what is held is what the limit of the pod sees.
-ENV MALLOC_ARENA_MAX=2
+RUN python3 -m compileall -q /app
+ENV PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2
+RUN python3 -m modelrollout.observer --help > /dev/null
 USER 65532:65532
 EXPOSE 8080 9090
 ENTRYPOINT ["python3", "-m", "modelrollout.observer"]

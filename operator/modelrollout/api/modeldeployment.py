@@ -14,8 +14,9 @@ from modelrollout.api.contract import ContractSource
 from modelrollout.api.gates import Signal
 from modelrollout.api.model import Model
 from modelrollout.api.observe import AGREEMENT_NAMES_A_COMPARISON, AGREEMENT_NEEDS_OBSERVE, NEEDS_ROUTE, Observe
+from modelrollout.api.revision import RevisionId
 from modelrollout.api.rollout import CanaryStage, ReviewStage, Rollout, ShadowStage, SoakStage
-from modelrollout.api.rolloutaction import Answer, Person, RevisionId, Verb
+from modelrollout.api.rolloutaction import Answer, Person, Verb
 from modelrollout.api.route import DnsLabel, Route
 from modelrollout.api.rules import Rule, rule
 from modelrollout.api.servers import missing

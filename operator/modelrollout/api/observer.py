@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from modelrollout.api.base import ApiType, Preserved
 from modelrollout.api.observe import Observe, Protocol
-from modelrollout.api.rolloutaction import RevisionId
+from modelrollout.api.revision import RevisionId
 from modelrollout.api.serving import Server
 
 SETTINGS_FILE = "observer.json"
