@@ -153,7 +153,7 @@ def test_while_the_harm_from_before_stands_nothing_is_promoted() -> None:
 def a_bad_one(policy: Policy, *, number: int) -> Observed:
     """Worse than tolerated, by an amount that the number tells."""
     match policy:
-        case GatePolicy():
+        case GatePolicy() | AgreementPolicy():
             return Interval(candidate=Counts(50, 10 + number), stable=Counts(50, 1))
         case ShapePolicy():
             return Spread(candidate=Bins(("0.5",), 100.0, (10.0 + number,)), stable=Bins(("0.5",), 100.0, (3.0,)))
@@ -163,7 +163,10 @@ def a_bad_one(policy: Policy, *, number: int) -> Observed:
             raise AssertionError("a limit bets on nothing")
 
 
-@pytest.mark.parametrize("policy", [COUNTS, SHAPE, MEAN], ids=lambda policy: policy.name)
+ROLLS_BACK = AgreementPolicy(name="agreement", beyond=0.02, hold=False)
+
+
+@pytest.mark.parametrize("policy", [COUNTS, SHAPE, MEAN, ROLLS_BACK], ids=lambda policy: policy.name)
 def test_writing_down_what_was_known_before_is_no_new_evidence(policy: Policy) -> None:
     """However it is rounded: nothing was seen since, so nothing is rolled back for it."""
     evidence, harmful = fresh(policy), 0
