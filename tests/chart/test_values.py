@@ -99,6 +99,18 @@ def test_image_is_the_charts_version_or_a_tag_or_a_digest() -> None:
     assert container({"image": {"tag": "1.2", "digest": digest}})["image"] == f"modelrollout/operator@{digest}"
 
 
+def test_the_observer_s_image_is_named_by_flag_with_the_operator_s_tag() -> None:
+    from modelrollout.runtime.settings import parse
+
+    def observer(**values: object) -> str:
+        return parse(container(dict(values))["args"], environ={}).observer_image
+
+    digest = f"sha256:{'ab' * 32}"
+    assert observer(image={"tag": "1.2"}) == "modelrollout/observer:1.2"
+    assert observer(image={"tag": "1.2"}, observer={"image": {"tag": "1.3"}}) == "modelrollout/observer:1.3"
+    assert observer(observer={"image": {"repository": "a/b", "digest": digest}}) == f"a/b@{digest}"
+
+
 def test_operator_takes_the_flags_that_it_is_given() -> None:
     """The process itself parses them: a flag that it does not know would end it."""
     from modelrollout.runtime.settings import parse

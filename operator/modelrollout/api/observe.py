@@ -6,7 +6,7 @@ nothing.
 """
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
@@ -221,3 +221,35 @@ NEEDS_ROUTE = Rule(
     holds=lambda spec: spec.observe is None or spec.route is not None,
 )
 """Of a ModelDeployment's spec."""
+
+_AGREEMENT = "(has(gate.signal) && gate.signal == 'Agreement')"
+_NAMED = "(has(one.name) ? one.name : has(one.output) ? one.output : '')"
+
+
+def _agreements(spec: Any) -> list[Any]:
+    return [gate for gate in spec.rollout.gates if gate.signal == "Agreement"]
+
+
+AGREEMENT_NEEDS_OBSERVE = Rule(
+    cel="(has(self.observe) && self.observe.noiseShare > 0.0) || !has(self.rollout) || !has(self.rollout.gates) || "
+    f"self.rollout.gates.all(gate, !{_AGREEMENT})",
+    message="rollout.gates: Agreement is judged by answers that are compared, and by how often the live version "
+    "disagrees with itself; set observe with a noiseShare above 0, or remove the gate",
+    holds=lambda spec: not _agreements(spec) or (spec.observe is not None and spec.observe.noise_share > 0),
+)
+AGREEMENT_NAMES_A_COMPARISON = Rule(
+    cel="!has(self.observe) || !has(self.observe.compare) || size(self.observe.compare) == 0 || "
+    f"!has(self.rollout) || !has(self.rollout.gates) || self.rollout.gates.all(gate, !{_AGREEMENT} || "
+    "!has(gate.output) || "
+    f"self.observe.compare.exists(one, {_NAMED} == gate.output))",
+    message="rollout.gates: output of an Agreement must be the name of a comparison; use a name of observe.compare, or "
+    "leave output out to judge whole answers",
+    holds=lambda spec: (
+        spec.observe is None
+        or not spec.observe.compare
+        or all(
+            gate.output is None or gate.output in {one.label for one in spec.observe.compare}
+            for gate in _agreements(spec)
+        )
+    ),
+)

@@ -12,6 +12,12 @@ from modelrollout.api.serving import Server
 SETTINGS_FILE = "observer.json"
 """Key of the ConfigMap, and name of the file."""
 
+
+def service_name(deployment: str) -> str:
+    """Of the observer's Service, Deployment, ConfigMap and NetworkPolicy."""
+    return f"{deployment}-observer"
+
+
 REQUEST_PORT = 8080
 METRICS_PORT = 9090
 

@@ -91,6 +91,7 @@ async def run(settings: Settings) -> int:
             clock=clock,
             telemetry=telemetry,
             registry=link,
+            observer_image=settings.observer_image,
         )
         workers = Workers(queue=queue, reconciler=reconciler, clock=clock, telemetry=telemetry)
         telemetry.watch_queue(lambda: queue.depth)

@@ -50,6 +50,7 @@ from modelrollout.runtime.queue import Key
 from modelrollout.runtime.readings import Arms, subscription
 from modelrollout.runtime.registry_link import RegistryLink
 from modelrollout.runtime.rollout_gauges import show
+from modelrollout.runtime.settings import OBSERVER_IMAGE
 from modelrollout.runtime.telemetry import Telemetry
 from modelrollout.runtime.wanted import Lookup
 
@@ -68,6 +69,7 @@ class Reconciler:
         clock: Clock,
         telemetry: Telemetry,
         registry: RegistryLink | None = None,
+        observer_image: str = OBSERVER_IMAGE,
     ) -> None:
         """`registry` is that of an operator without one where it is left out."""
         self._api = api
@@ -80,7 +82,13 @@ class Reconciler:
         secrets = Secrets(clock)
         lookup = Lookup(api=api, configs=cache.configs, secrets=secrets, resolver=self._registry.resolver)
         self._observer = Observer(
-            cache=cache, ledger=ledger, hub=hub, histories=histories, lookup=lookup, registry=self._registry
+            cache=cache,
+            ledger=ledger,
+            hub=hub,
+            histories=histories,
+            lookup=lookup,
+            registry=self._registry,
+            observer_image=observer_image,
         )
         self._actor = Actor(api=api, cache=cache)
 
