@@ -7,7 +7,7 @@ PYTEST := $(PYTHON) -m pytest
 IN_CLUSTER := $(PYTHON) -m cluster exec --
 FAST := tests/unit tests/property tests/cluster
 
-.PHONY: demo test check fast format lint types contracts apiserver-test e2e tables crds lock images cluster down clean
+.PHONY: demo test check fast format lint types contracts apiserver-test e2e tables crds lock images sbom cluster down clean
 
 demo: cluster images  ## a good model goes live and a bad one comes back, shown as it happens (about 5 minutes)
 	$(IN_CLUSTER) $(PYTHON) -m demo.show
@@ -30,13 +30,14 @@ contracts: .venv/ready
 	.venv/bin/lint-imports --no-cache
 	$(PYTHON) -m modelrollout.api.crd crds --check
 	$(PYTHON) -m modelrollout.api.docs docs/reference.md --check
+	scripts/chart-files --check
 
 fast: .venv/ready
 	$(PYTEST) -q $(FAST)
 
-apiserver-test: .venv/ready  ## simulations, faults, benches, and the API server's own answers (no cluster needed)
+apiserver-test: .venv/ready  ## simulations, faults, benches, chart, and the API server's own answers (no cluster needed)
 	$(PYTHON) -m cluster binaries
-	$(PYTEST) -q tests/simulation tests/faults tests/apiserver tests/prometheus tests/bench
+	$(PYTEST) -q tests/simulation tests/faults tests/apiserver tests/prometheus tests/chart tests/bench
 
 e2e: cluster images  ## real pods, gateway, Prometheus and traffic
 	$(IN_CLUSTER) $(PYTEST) -q tests/e2e
@@ -51,9 +52,13 @@ images: cluster
 tables: .venv/ready  ## the measured tables of docs/statistics.md, at full size (half an hour of one core)
 	$(PYTHON) -m tests.bench.evidence.tables --write docs/statistics.md
 
-crds: .venv/ready  ## generate crds/ and docs/reference.md from the API types
+crds: .venv/ready  ## generate crds/ and docs/reference.md from the API types, and the chart's copies of what manifests/ says
 	$(PYTHON) -m modelrollout.api.crd crds
 	$(PYTHON) -m modelrollout.api.docs docs/reference.md
+	scripts/chart-files
+
+sbom: .venv/ready  ## dist/: what is in the images, as CycloneDX, and under which licences
+	$(PYTHON) scripts/sbom.py
 
 down: .venv/ready  ## remove everything that was made, except the cache
 	$(PYTHON) -m cluster down
@@ -64,6 +69,7 @@ clean: down
 lock:  ## resolve again and pin what is newest
 	uv pip compile -q pyproject.toml $(LOCK) -o operator/requirements.lock
 	uv pip compile -q pyproject.toml --group dev $(LOCK) -o requirements/dev.lock
+	uv pip compile -q --group supply $(LOCK) -o requirements/supply.lock
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --upgrade
 

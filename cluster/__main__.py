@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from cluster import binaries, images, inside, settings
+from cluster import binaries, images, inside, monitoring_operator, settings
 from cluster.down import down
 from cluster.errors import ClusterError
 from cluster.progress import say
@@ -39,8 +39,9 @@ def _run(arguments: argparse.Namespace, chosen: Settings) -> int:
         case "image":
             print(images.build(chosen, arguments.name, Path(arguments.folder), base=arguments.base))
         case "binaries":
-            for path in binaries.ensure(chosen, *binaries.API_SERVER_PROGRAMS, "prometheus").values():
+            for path in binaries.ensure(chosen, *binaries.API_SERVER_PROGRAMS, *binaries.TEST_PROGRAMS).values():
                 print(path)
+            print(monitoring_operator.definitions(chosen))
         case "status":
             text, ready = status(chosen)
             print(text)
@@ -60,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     image.add_argument("name", metavar="NAME")
     image.add_argument("folder", metavar="DIR", help="the folder with the Dockerfile")
     image.add_argument("--base", choices=sorted(images.PUBLIC_BASES), default="python")
-    verbs.add_parser("binaries", help="build etcd, kube-apiserver and kubectl for cluster.apiserver")
+    verbs.add_parser("binaries", help="build what tests without a cluster need: API server, Prometheus, Helm")
     verbs.add_parser("status", help="say what runs and where")
     return parser
 

@@ -21,8 +21,12 @@ from cluster.settings import SOURCE, Settings
 KUBERNETES = "k8s.io/kubernetes"
 CONTOUR = "github.com/projectcontour/contour"
 PROMETHEUS = "github.com/prometheus/prometheus"
+HELM = "helm.sh/helm/v4"
+ACTIONLINT = "github.com/rhysd/actionlint"
 GATEWAY_API = "sigs.k8s.io/gateway-api"
 PAUSE_VERSION = "3.10.2"
+# The discoveries of the cloud providers would take most of the compile time.
+PROMETHEUS_TAGS = "remove_all_sd,enable_kubernetes_sd"
 
 
 @dataclass(frozen=True)
@@ -59,14 +63,21 @@ PROGRAMS: dict[str, Program] = {
             f"{PROMETHEUS}/cmd/prometheus",
             PROMETHEUS,
             folder=SOURCE / "prometheus",
-            # The discoveries of the cloud providers would take most of the compile time.
-            tags="remove_all_sd,enable_kubernetes_sd",
+            tags=PROMETHEUS_TAGS,
         ),
+        Program(
+            "promtool", f"{PROMETHEUS}/cmd/promtool", PROMETHEUS, folder=SOURCE / "prometheus", tags=PROMETHEUS_TAGS
+        ),
+        Program("helm", f"{HELM}/cmd/helm", HELM, folder=SOURCE / "helm"),
+        Program("actionlint", f"{ACTIONLINT}/cmd/actionlint", ACTIONLINT, folder=SOURCE / "actionlint"),
         Program("coredns", "./coredns", "github.com/coredns/coredns"),
         Program("pause", "./pause", ""),
     )
 }
 API_SERVER_PROGRAMS = ("etcd", "kube-apiserver", "kubectl")
+# For tests that need no cluster, and a cluster needs none of them but Prometheus.
+TEST_PROGRAMS = ("prometheus", "promtool", "helm", "actionlint")
+CLUSTER_PROGRAMS = tuple(name for name in PROGRAMS if name not in TEST_PROGRAMS[1:])
 
 
 def version(module: str, *, folder: Path = SOURCE) -> str:
@@ -78,8 +89,8 @@ def version(module: str, *, folder: Path = SOURCE) -> str:
 
 
 def ensure(settings: Settings, *names: str) -> dict[str, Path]:
-    """The executables of the named programs (all of them without names), built where the cache lacks them."""
-    return {name: _ensure(settings.cache, PROGRAMS[name]) for name in names or tuple(PROGRAMS)}
+    """The executables of the named programs (those of a cluster without names), built where the cache lacks them."""
+    return {name: _ensure(settings.cache, PROGRAMS[name]) for name in names or CLUSTER_PROGRAMS}
 
 
 def _ensure(root: Path, program: Program) -> Path:

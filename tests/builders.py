@@ -9,9 +9,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from modelrollout.api.base import seconds
+from modelrollout.api.base import ApiType, seconds
+from modelrollout.api.contract import Breaking, ContractSource
 from modelrollout.api.gates import Gate, Signal
-from modelrollout.api.group import LABEL_NAME, LABEL_REVISION
+from modelrollout.api.group import API_VERSION, LABEL_NAME, LABEL_REVISION, MODEL_DEPLOYMENT, MODEL_REVISION
 from modelrollout.api.model import Model
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus, StageName
 from modelrollout.api.modelrevision import ModelRevisionSpec, ModelRevisionStatus, RevisionState, StateChange
@@ -42,8 +43,11 @@ from modelrollout.plan.observation import (
     RouteView,
     ServiceView,
     Trouble,
+    Wanted,
     WorkloadView,
 )
+from modelrollout.plan.plan import Plan
+from modelrollout.plan.planner import plan
 from tests.clock import START
 
 NAMESPACE = "payments"
@@ -83,6 +87,8 @@ def spec(
     max_duration: str = "2h",
     on_inconclusive: Inconclusive = Inconclusive.PAUSE,
     template: Mapping[str, Any] | None = None,
+    contract: Mapping[str, Any] | None = None,
+    breaking: Breaking = Breaking.REJECT,
 ) -> ModelDeploymentSpec:
     """Without a route the shadow stage is left out: there is nothing to copy requests from."""
     return ModelDeploymentSpec(
@@ -96,6 +102,7 @@ def spec(
         route=Route(parent_refs=(ParentRef(name="public", namespace="gateways"),), hostnames=("fraud.example.com",))
         if route
         else None,
+        contract=ContractSource(inline=dict(contract), breaking=breaking) if contract is not None else None,
         rollout=Rollout(
             stages=tuple(stage for stage in stages if route or stage.shadow is None),
             gates=gates,
@@ -108,8 +115,12 @@ def spec(
 def revision_spec(of: ModelDeploymentSpec, *, deployment: str = NAME) -> ModelRevisionSpec:
     snapshot = content(of.model, of.serving)
     return ModelRevisionSpec.model_validate(
-        {"deployment": deployment, "digest": digest(of.model, of.serving), **snapshot}
+        {"deployment": deployment, "digest": digest(of.model, of.serving), "contract": _inline(of), **snapshot}
     )
+
+
+def _inline(of: ModelDeploymentSpec) -> dict[str, Any] | None:
+    return of.contract.inline if of.contract is not None else None
 
 
 def id_of(of: ModelDeploymentSpec) -> str:
@@ -237,6 +248,7 @@ def observation(
         revisions={view.id: view for view in revisions},
         entry=entry,
         route=route,
+        wanted=Wanted(contract=_inline(of)),
     )
 
 
@@ -272,6 +284,43 @@ def asked(
             expires_at=expires_at,
         ),
     )
+
+
+def bodies(of: Observation, now: datetime = NOW) -> list[dict[str, Any]]:
+    """The ModelDeployment and its ModelRevisions, as the API server has them after the plan that is made of it."""
+    made = plan(of, now)
+    deployment = {
+        "apiVersion": API_VERSION,
+        "kind": MODEL_DEPLOYMENT,
+        "metadata": {"name": of.name, "namespace": of.namespace, "generation": 1, **_made(ago(7200))},
+        "spec": dumped(of.spec),
+        "status": dumped(made.status),
+    }
+    return [deployment, *(_revision_body(of, view, made) for view in of.revisions.values())]
+
+
+def _revision_body(of: Observation, view: RevisionView, made: Plan) -> dict[str, Any]:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": MODEL_REVISION,
+        "metadata": {
+            "name": child_name(of.name, view.id),
+            "namespace": of.namespace,
+            "labels": {LABEL_NAME: of.name, LABEL_REVISION: view.id},
+            **_made(view.created_at or ago(3600)),
+        },
+        "spec": dumped(view.spec),
+        "status": dumped(made.revisions.get(view.id, view.status)),
+    }
+
+
+def _made(at: datetime) -> dict[str, str]:
+    return {"creationTimestamp": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
+
+
+def dumped(part: ApiType) -> dict[str, Any]:
+    """As it is on the wire."""
+    return part.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def superseded(of: ModelDeploymentSpec, *, live_at: datetime, replicas: int | None = None) -> RevisionView:

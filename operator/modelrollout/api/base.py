@@ -11,13 +11,9 @@ from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from modelrollout.api.durations import DURATION_PATTERN, MAX_DURATION_LENGTH
+from modelrollout.api.durations import seconds as seconds
 from modelrollout.api.rules import Rule, check, extended, rules_of
-
-_UNIT_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"([0-9]+)(ms|s|m|h)")
-# Six digits a part and 20 characters in all stay below what the API server's own durations can hold (292 years).
-DURATION_PATTERN = r"^([0-9]{1,6}(ms|s|m|h))+$"
-MAX_DURATION_LENGTH = 20
 
 
 class ApiType(BaseModel):
@@ -59,15 +55,6 @@ class ApiObject(ApiType):
         """From the object as the API server gives it; ValueError, with all messages, when it breaks a rule."""
         check(body["metadata"]["name"], cls.name_rules)
         return cls.model_validate({part: body[part] for part in cls.model_fields if part in body})
-
-
-def seconds(duration: str) -> float:
-    """Length in seconds of a duration such as `90s`, `1h30m` or `250ms`; ValueError when it is none."""
-    if not re.fullmatch(DURATION_PATTERN, duration):
-        raise ValueError(
-            f"{duration!r} is not a duration; write whole numbers with ms, s, m or h, such as 90s or 1h30m"
-        )
-    return sum(int(number) * _UNIT_SECONDS[unit] for number, unit in _PART.findall(duration))
 
 
 def _is_positive(duration: str) -> bool:

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 
 from modelrollout.api.base import ApiObject, ApiType, Preserved
 from modelrollout.api.config import RevisionConfig
+from modelrollout.api.contract import ContractCheck
 from modelrollout.api.gates import TemplateKind
 from modelrollout.api.model import PinnedModel
 from modelrollout.api.rolloutaction import Person
@@ -201,6 +202,9 @@ class ModelRevisionStatus(ApiType):
     ] = None
     traffic_ended_at: Annotated[datetime | None, Field(description="When it got its last request.")] = None
     changes: Annotated[Changes | None, Field(description="What is new in it.")] = None
+    contract: Annotated[
+        ContractCheck | None, Field(description="Its contract against that of the version that was live.")
+    ] = None
     evidence: Annotated[StoredEvidence | None, Field(description="What is known about it so far.")] = None
     decisions: Annotated[
         tuple[DecisionRecord, ...],

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from modelrollout.api.base import DURATION_PATTERN, ApiType, Duration, seconds
+from modelrollout.api.base import ApiType, Duration, seconds
+from modelrollout.api.durations import DURATION_PATTERN
 from modelrollout.api.gates import Gate, PromotionMargin, Signal, Tolerance
 from modelrollout.api.route import DnsLabel
 from modelrollout.api.rules import Rule, rule

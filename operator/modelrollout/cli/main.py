@@ -3,16 +3,38 @@
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from modelrollout.cli.errors import CliError
+from modelrollout.cli.errors import USAGE_ERROR, CliError
+from modelrollout.cli.flags import COMMON_ALONE, COMMON_WITH_VALUE
 
-VERBS = {
-    "simulate": "what a rollout policy decides on recorded or invented traffic; no cluster needed",
+GROUPS: Mapping[str, Mapping[str, str]] = {
+    "see": {
+        "status": "where rollouts stand; --watch shows one as it goes",
+        "history": "what was in production, when, and why it ended",
+        "diff": "what differs between two revisions",
+        "why": "a decision and its numbers, in one paragraph",
+        "queue": "what waits for a person, and the command to type next",
+    },
+    "ask": {
+        "rollback": "back to the version before",
+        "promote": "on to all traffic without more evidence",
+        "pause": "hold a rollout",
+        "resume": "let it go on",
+        "approve": "let a candidate past its review",
+        "reject": "take a candidate back",
+        "retry": "try a rolled back version again",
+    },
+    "prepare": {
+        "lint": "the rules of the API server and advice, before you apply",
+        "simulate": "what a rollout policy decides on recorded or invented traffic; no cluster needed",
+        "completion": "completion for bash, zsh or fish",
+    },
 }
-"""A verb is a module of this package that has `run(arguments) -> exit code`."""
+"""A verb is a module of this package that has `parser()`, and `run(arguments)` which gives the exit code."""
 
-USAGE_ERROR = 2
+VERBS = {verb: what for verbs in GROUPS.values() for verb, what in verbs.items()}
+
 _INTERRUPTED = 130
 
 
@@ -31,24 +53,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(words: Sequence[str]) -> int:
-    if not words or words[0] in ("-h", "--help", "help"):
+    before, rest = split(words)
+    if not rest or rest[0] in ("-h", "--help", "help"):
+        if len(rest) > 1 and rest[0] == "help" and rest[1] in VERBS:
+            return _run([rest[1], "--help"])
         print(usage())
         return 0
-    verb, *rest = words
+    verb, *others = rest
     if verb not in VERBS:
-        print(f"kubectl-model: there is no verb {verb!r}; there is {', '.join(VERBS)}.", file=sys.stderr)
+        print(f"kubectl-model: {unknown(verb)}", file=sys.stderr)
         return USAGE_ERROR
     try:
-        code: int = importlib.import_module(f"modelrollout.cli.{verb}").run(rest)
+        code: int = importlib.import_module(f"modelrollout.cli.{verb}").run([*before, *others])
     except CliError as error:
         print(f"kubectl-model {verb}: {error}", file=sys.stderr)
-        return USAGE_ERROR
+        return error.exit_code
     return code
 
 
+def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The common flags that stand before the verb, and the rest, which begins with the verb."""
+    place = 0
+    while place < len(words) and words[place].partition("=")[0] in (*COMMON_WITH_VALUE, *COMMON_ALONE):
+        place += 2 if words[place] in COMMON_WITH_VALUE else 1
+    return list(words[:place]), list(words[place:])
+
+
+def unknown(verb: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(verb, VERBS, n=1)
+    return f"there is no verb {verb!r}; " + (f"did you mean {near[0]}?" if near else f"there is {', '.join(VERBS)}.")
+
+
 def usage() -> str:
-    verbs = "\n".join(f"  {verb:<10} {what}" for verb, what in VERBS.items())
-    return f"usage: kubectl model VERB ...\n\nverbs:\n{verbs}\n\nkubectl model VERB --help says more about each."
+    parts = ["usage: kubectl model VERB ..."]
+    for group, verbs in GROUPS.items():
+        parts.append(f"{group}:\n" + "\n".join(f"  {verb:<10} {what}" for verb, what in verbs.items()))
+    parts.append("kubectl model VERB --help says more about each.")
+    return "\n\n".join(parts)
 
 
 if __name__ == "__main__":

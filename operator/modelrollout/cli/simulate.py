@@ -57,7 +57,7 @@ Other fields are ignored. A row that breaks a rule ends the command with exit co
 
 
 def run(arguments: Sequence[str]) -> int:
-    options = _options(arguments)
+    options = _options(parser(), arguments)
     from modelrollout.cli.policy import read
 
     policy = read(options.policy)
@@ -75,7 +75,7 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _options(arguments: Sequence[str]) -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="kubectl model simulate",
         description=_DESCRIPTION,
@@ -101,6 +101,10 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     plot = parser.add_argument_group("a picture of one run")
     plot.add_argument("--plot", type=Path, metavar="FILE.png", help="draw evidence and bounds over time")
     plot.add_argument("--run", metavar="NAME", help="which run to draw (default: the first)")
+    return parser
+
+
+def _options(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if bool(options.trace) == bool(options.prometheus):
         parser.error("give either --trace or --prometheus")

@@ -5,7 +5,7 @@
 
 from modelrollout.data.binning import Binning
 from modelrollout.data.check import Checker, Violation
-from modelrollout.data.compatibility import Finding, Severity, breaking, compare
+from modelrollout.data.compatibility import Finding, breaking, compare
 from modelrollout.data.rows import RowsError, rows_of_instances, rows_of_tensors
 from modelrollout.data.tally import Kind, Sample, Tally
 
@@ -16,7 +16,6 @@ __all__ = [
     "Kind",
     "RowsError",
     "Sample",
-    "Severity",
     "Tally",
     "Violation",
     "breaking",

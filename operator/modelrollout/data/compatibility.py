@@ -6,17 +6,9 @@ accepts less breaks callers; an output that may hold more than before breaks cal
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TypeVar
 
-from modelrollout.api.contract import Contract, DataField, DataType, Family, InputField
-
-
-class Severity(StrEnum):
-    """Breaking: somebody's requests or readings fail. Note: a difference that harms nobody."""
-
-    BREAKING = "Breaking"
-    NOTE = "Note"
+from modelrollout.api.contract import Contract, DataField, DataType, Family, InputField, Severity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,13 @@ from datetime import datetime
 
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import Outcome, RevisionState
+from modelrollout.data.compatibility import Finding, breaking
+from modelrollout.plan.contracts import judge
 from modelrollout.plan.observation import Observation
 from modelrollout.plan.plan import Decision, Standing
 from modelrollout.plan.pods import finding
 from modelrollout.plan.records import record
+from modelrollout.plan.snapshot import snapshot_of
 
 
 def install(observation: Observation, now: datetime) -> Decision:
@@ -17,6 +20,17 @@ def install(observation: Observation, now: datetime) -> Decision:
     replicas = observation.spec.serving.replicas
     revision = observation.revision(target)
     ready = revision.ready if revision else 0
+    skewed = _skew(observation) if revision is None else None
+    if skewed is not None:
+        return Decision(
+            stage=StageName.INSTALL,
+            stable=None,
+            candidate=None,
+            standing=Standing.STALLED,
+            reason="FeaturePipelineSkew",
+            message=f"version {observation.spec.model.version} is not installed: {skewed}",
+            ended=ended,
+        )
     if revision and revision.workload and revision.workload.replicas == replicas and ready >= replicas:
         message = f"version {observation.spec.model.version} is live: the first one, with nothing to compare it with"
         return Decision(
@@ -48,3 +62,10 @@ def install(observation: Observation, now: datetime) -> Decision:
         capacity=100,
         ended=ended,
     )
+
+
+def _skew(observation: Observation) -> Finding | None:
+    """What would serve users wrong answers from the first one on; told before there is anything to take back."""
+    made = snapshot_of(observation, observation.target)
+    findings = breaking(judge(made, live=None)) if made is not None and observation.spec.contract is not None else ()
+    return findings[0] if findings else None

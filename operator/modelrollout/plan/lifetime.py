@@ -1,7 +1,8 @@
 """When a revision was live, for how long, and why its part ended: what `kubectl get mrev` shows as a history."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from modelrollout.api.durations import told
 from modelrollout.api.modelrevision import ModelRevisionStatus, RevisionState
 from modelrollout.plan.observation import Observation
 from modelrollout.plan.plan import Decision
@@ -41,14 +42,3 @@ def _successor(observation: Observation, decision: Decision, id: str) -> str:
     live = decision.stable != id and observation.status.stable == id
     view = observation.revision(decision.stable if live else decision.candidate or decision.stable)
     return view.spec.model.version if view is not None else observation.spec.model.version
-
-
-def told(span: timedelta) -> str:
-    """As kubectl shows an age: its two largest units, such as `3d4h` or `12m30s`."""
-    left = max(0, int(span.total_seconds()))
-    parts = []
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
-        count, left = divmod(left, size)
-        parts.append(f"{count}{unit}" if count else "")
-    first = next((place for place, part in enumerate(parts) if part), len(parts) - 1)
-    return "".join(parts[first : first + 2]) or "0s"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from modelrollout.api.contract import ContractCheck
 from modelrollout.api.modeldeployment import AnsweredAction, ModelDeploymentStatus, StageName
 from modelrollout.api.modelrevision import DecisionRecord, ModelRevisionStatus, RevisionState
 from modelrollout.evidence import Judgement
@@ -29,7 +30,8 @@ class Decision:
 
     `weight` is the candidate's share in whole percent, `capacity` the share that its pods should be able to carry (more
     than `weight` while the next step is being prepared). `ended` names revisions whose part is over, with their state.
-    `progress` moves while the message stays, and is told in the Ready condition alone.
+    `progress` moves while the message stays, and is told in the Ready condition alone. `contract` is what is known of
+    the candidate's contract now. `resumed`: the time that the rollout may take begins anew.
     """
 
     stage: StageName
@@ -47,6 +49,8 @@ class Decision:
     ended: Mapping[str, RevisionState] = field(default_factory=dict)
     evidence: CandidateEvidence | None = None
     judgement: Judgement | None = None
+    contract: ContractCheck | None = None
+    resumed: bool = False
     progress: str = ""
     wake_at: datetime | None = None
     expected_verdict_at: datetime | None = None

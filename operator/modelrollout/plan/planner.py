@@ -7,6 +7,7 @@ from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import Outcome
 from modelrollout.plan.asked import asked
 from modelrollout.plan.canary import canary
+from modelrollout.plan.contracts import contract_gate
 from modelrollout.plan.install import install
 from modelrollout.plan.live import content_missing, live, rolled_back, stable_unknown
 from modelrollout.plan.observation import Observation, RevisionView
@@ -64,18 +65,21 @@ def _roll_out(observation: Observation, *, candidate: RevisionView, stable: Revi
     back = harmed(situation)
     if back is not None:
         return back
-    held = paused(situation)
+    gate = contract_gate(situation)
+    if gate.rejection is not None:
+        return gate.rejection
+    held = paused(situation) or (gate.held if gate.for_a_person else None)
     if held is not None:
-        return held
+        return gate.passing(held)
     comparing = observation.status.stage in (StageName.SHADOW, StageName.CANARY)
     unresolved = observation.unresolved if comparing else None
-    decision = _unresolved(situation, unresolved) if unresolved else _stage(situation)
+    decision = gate.held or (_unresolved(situation, unresolved) if unresolved else _stage(situation))
     why = used_up(situation)
     if why is not None:
         decision = inconclusive(situation, decision, why=why)
     if decision.record is None and situation.restarted:
         decision = _note_restart(situation, decision)
-    return _stalled(situation, decision)
+    return _stalled(situation, gate.passing(decision))
 
 
 def _unresolved(situation: Situation, why: str) -> Decision:

@@ -4,8 +4,7 @@ It waits as long as it takes; the time that a rollout may take begins anew after
 by its digest, and expires; it may be given before the review begins.
 """
 
-from datetime import datetime
-
+from modelrollout.api.contract import Judged
 from modelrollout.api.modeldeployment import Approval, ModelDeploymentSpec, StageName
 from modelrollout.api.modelrevision import Outcome
 from modelrollout.plan.observation import Observation
@@ -21,14 +20,18 @@ def after_review(spec: ModelDeploymentSpec) -> StageName:
 def awaits_review(observation: Observation) -> bool:
     """Whether the candidate has a review before it, or waits in it."""
     before = (None, StageName.INSTALL, StageName.SHADOW, StageName.REVIEW)
+    check = observation.candidate.status.contract if observation.candidate is not None else None
+    if check is not None and check.outcome is Judged.AWAITING_REVIEW and observation.status.weight == 0:
+        return True
     return observation.spec.review is not None and observation.status.stage in before
 
 
 def review(situation: Situation) -> Decision:
-    policy, approval = situation.observation.spec.review, situation.observation.status.approval
+    policy = situation.observation.spec.review
     if policy is None:
         return _pass(situation, reason="ReviewRemoved", message="the review stage was taken out of the policy")
-    if approval is not None and _holds(approval, situation, role=policy.role):
+    approval = approved(situation, role=policy.role)
+    if approval is not None:
         role = f" as {approval.role}" if approval.role else ""
         message = f"approved by {approval.by}{role}: {approval.reason}"
         return _pass(situation, reason="Approved", message=message, by=approval.by)
@@ -41,10 +44,12 @@ def review(situation: Situation) -> Decision:
     )
 
 
-def _holds(approval: Approval, situation: Situation, *, role: str | None) -> bool:
-    now: datetime = situation.now
-    same = approval.digest == situation.candidate.spec.digest
-    return same and approval.expires_at > now and (role is None or role == approval.role)
+def approved(situation: Situation, *, role: str | None) -> Approval | None:
+    """The approval of this candidate, if it holds now and was given in that role."""
+    approval, now = situation.observation.status.approval, situation.now
+    if approval is None or approval.digest != situation.candidate.spec.digest or approval.expires_at <= now:
+        return None
+    return approval if role in (None, approval.role) else None
 
 
 def _pass(situation: Situation, *, reason: str, message: str, by: str | None = None) -> Decision:

@@ -19,12 +19,15 @@ def roll_back(
     why: str,
     state: RevisionState = RevisionState.ROLLED_BACK,
     by: str | None = None,
+    message: str | None = None,
 ) -> Decision:
-    """`state` is what becomes of the candidate; `by` is the person who asked for it."""
+    """`state` is what becomes of the candidate; `by` is the person who asked for it. `message` is another sentence than
+    the usual one.
+    """
     stage = situation.observation.status.stage or StageName.CANARY
     weight = max(situation.observation.status.weight, _routed(situation))
     version = situation.candidate.spec.model.version
-    message = f"version {version} was rolled back from {stage} at weight {weight} %: {why}"
+    message = message or f"version {version} was rolled back from {stage} at weight {weight} %: {why}"
     return Decision(
         stage=StageName.LIVE,
         stable=situation.stable.id,

@@ -5,10 +5,12 @@ from datetime import datetime
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, StageName
 from modelrollout.api.modelrevision import Outcome, RevisionState
 from modelrollout.plan.canary import smallest_weight
+from modelrollout.plan.contracts import holds_at_start
 from modelrollout.plan.observation import Observation
 from modelrollout.plan.plan import Decision, Standing
 from modelrollout.plan.records import record
 from modelrollout.plan.review import after_review
+from modelrollout.plan.snapshot import snapshot_of
 
 
 def first_stage(spec: ModelDeploymentSpec) -> StageName:
@@ -31,14 +33,20 @@ def start(observation: Observation, now: datetime) -> Decision:
         standing=Standing.WORKING,
         reason="RolloutStarted",
         message=message,
-        capacity=_first_capacity(observation.spec, stage),
+        capacity=0 if _held_at_once(observation) else first_capacity(observation.spec, stage),
         record=record(at=now, outcome=Outcome.ADVANCE, reason="RolloutStarted", message=message, stage=stage, weight=0),
         recorded_on=observation.target,
         ended={former: RevisionState.SUPERSEDED} if former and former != observation.target else {},
     )
 
 
-def _first_capacity(spec: ModelDeploymentSpec, stage: StageName) -> int:
+def _held_at_once(observation: Observation) -> bool:
+    """A candidate whose contract lets it go nowhere needs no pods."""
+    candidate, stable = snapshot_of(observation, observation.target), observation.stable
+    return stable is not None and holds_at_start(observation.spec, candidate, live=stable.spec)
+
+
+def first_capacity(spec: ModelDeploymentSpec, stage: StageName) -> int:
     """In percent. A person's review costs no pods where it comes first."""
     if stage is StageName.REVIEW:
         return 0

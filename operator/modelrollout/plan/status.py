@@ -51,7 +51,7 @@ def deployment_status(
     stable = observation.revision(decision.stable)
     rolling = decision.candidate is not None and decision.stage is not StageName.INSTALL
     going_on = same_candidate and rolling
-    reviewed = before.stage is StageName.REVIEW and not same_stage
+    reviewed = decision.resumed or (before.stage is StageName.REVIEW and not same_stage)
     return ModelDeploymentStatus(
         observed_generation=observation.generation,
         stage=decision.stage,
@@ -159,6 +159,7 @@ def _next(
         history = (*history, StateChange(state=state, at=now))[-MAX_HISTORY:]
     decisions = before.decisions
     recorded = decision.record is not None and decision.recorded_on == id
+    about = decision.candidate or decision.recorded_on
     if decision.record is not None and recorded and not _told(before, decision, decision.record, observation.status):
         decisions = (*decisions, decision.record)[-MAX_DECISIONS:]
     return ModelRevisionStatus(
@@ -168,6 +169,7 @@ def _next(
         live_for=live_for,
         ended=ended,
         changes=before.changes or changes_of(observation, decision, id),
+        contract=decision.contract if decision.contract is not None and id == about else before.contract,
         traffic_ended_at=None if id in (decision.stable, decision.candidate) else now,
         evidence=_evidence(before, observation=observation, decision=decision, id=id, recorded=recorded, now=now),
         decisions=decisions,

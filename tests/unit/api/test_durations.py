@@ -5,7 +5,8 @@ import re
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from modelrollout.api.base import DURATION_PATTERN, MAX_DURATION_LENGTH, Duration, seconds
+from modelrollout.api.base import Duration, seconds
+from modelrollout.api.durations import DURATION_PATTERN, MAX_DURATION_LENGTH
 
 GO_MAX_SECONDS = 2**63 / 1e9  # Go counts durations in nanoseconds, in 64 bits with a sign
 

@@ -1,13 +1,21 @@
-"""The command itself: help, unknown verbs, and how little it loads."""
+"""The command itself: help, mistakes, and how little it loads."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from modelrollout.cli.main import main
+from modelrollout.cli.main import VERBS, main, split
 
-HEAVY = ("kopf", "kubernetes", "pydantic", "yaml", "matplotlib", "numpy", "aiohttp", "requests", "asyncio")
+NEVER = frozenset(
+    {"kopf", "kubernetes", "matplotlib", "numpy", "mlflow", "prometheus_api_client", "requests", "aiohttp", "asyncio"}
+)
+"""What no verb that a person waits for has a use for."""
+
+HEAVY = NEVER | {"pydantic", "yaml", "ssl", "http.client", "subprocess"}
+MOST_MODULES = 7
+"""Modules that a verb may load for each one that the interpreter itself has loaded."""
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["help"]])
@@ -18,21 +26,100 @@ def test_without_a_verb_there_is_help(words: list[str], capsys: pytest.CaptureFi
     assert "simulate" in out
 
 
-def test_an_unknown_verb_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["simluate"]) == 2
-    assert capsys.readouterr().err == "kubectl-model: there is no verb 'simluate'; there is simulate.\n"
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["simluate"], "there is no verb 'simluate'; did you mean simulate?"),
+        (["rolback"], "there is no verb 'rolback'; did you mean rollback?"),
+        (["xyzzy"], f"there is no verb 'xyzzy'; there is {', '.join(VERBS)}."),
+    ],
+)
+def test_an_unknown_verb_is_named(words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert capsys.readouterr().err == f"kubectl-model: {sentence}\n"
 
 
-@pytest.mark.parametrize("words", [["--help"], ["simulate", "--help"]])
-def test_help_loads_next_to_nothing(words: list[str]) -> None:
-    code = (
-        "import sys\nfrom modelrollout.cli.main import main\n"
-        f"try:\n    main({words!r})\nexcept SystemExit:\n    pass\n"
-        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_of_the_table_is_there_and_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([verb, "--help"], ["help", verb]):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 0
+        assert capsys.readouterr().out.startswith(f"usage: kubectl model {verb} ")
+
+
+@pytest.mark.parametrize(
+    ("words", "before", "rest"),
+    [
+        (["status", "-A"], [], ["status", "-A"]),
+        (["-n", "payments", "status"], ["-n", "payments"], ["status"]),
+        (["--namespace=payments", "-A", "status"], ["--namespace=payments", "-A"], ["status"]),
+        (["--context", "status", "status"], ["--context", "status"], ["status"]),
+        (["--no-such", "status"], [], ["--no-such", "status"]),
+    ],
+)
+def test_common_flags_may_stand_before_the_verb(words: list[str], before: list[str], rest: list[str]) -> None:
+    assert split(words) == (before, rest)
+
+
+def test_an_error_is_one_message_and_an_exit_code(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["status", "--kubeconfig", str(tmp_path / "none")]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("kubectl-model status: The kubeconfig ")
+    assert "cannot be read" in error
+
+
+class TestHowLittleItLoads:
+    """It starts as soon as what it loads is loaded, so that is what is counted."""
+
+    def test_help_and_mistakes_load_next_to_nothing(self) -> None:
+        lines = [["--help"], ["nonsense"], ["rollback", "--nonsense"], *([verb, "--help"] for verb in VERBS)]
+        assert loaded(*lines).keys() & HEAVY == set()
+
+    def test_an_action_without_a_reason_loads_next_to_nothing(self) -> None:
+        assert loaded(["pause", "fraud"], ["lint"], ["status", "a", "-A"]).keys() & HEAVY == set()
+
+    def test_verbs_that_ask_the_cluster_load_little(self, kubeconfig: str) -> None:
+        """Nobody answers there; the way to the question is all loaded by then."""
+        asking = ("rollback", "promote", "pause", "resume", "retry", "reject", "approve")
+        looking = (["status", "-A"], ["queue"], *([verb, "fraud"] for verb in ("status", "history", "why", "diff")))
+        lines = [*looking, *([verb, "fraud", "-r", "x"] for verb in asking)]
+        found = loaded(*([*line, "--kubeconfig", kubeconfig] for line in lines))
+        assert "ssl" in found
+        assert found.keys() & (NEVER | {"pydantic"}) == set()
+        assert len(found) <= MOST_MODULES * len(imported("pass"))
+
+    def test_numbers_of_a_comparison_load_the_types_and_no_client(self) -> None:
+        found = imported("import modelrollout.cli.judging")
+        assert "pydantic" in found
+        assert found.keys() & NEVER - {"asyncio"} == set()
+
+
+@pytest.fixture
+def kubeconfig(tmp_path: Path) -> str:
+    """Of a server that nobody answers at."""
+    path = tmp_path / "config"
+    path.write_text(
+        "{clusters: [{name: a, cluster: {server: 'https://127.0.0.1:1'}}], contexts: [{name: a, context: "
+        "{cluster: a}}], current-context: a}"
     )
+    return str(path)
+
+
+def loaded(*lines: list[str]) -> dict[str, None]:
+    """Modules that are loaded when these commands have ended."""
+    return imported(
+        "import contextlib, io\nfrom modelrollout.cli.main import main\n"
+        f"for words in {list(lines)!r}:\n"
+        "    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()), "
+        "contextlib.redirect_stderr(io.StringIO()):\n        main(words)"
+    )
+
+
+def imported(code: str) -> dict[str, None]:
+    code = f"import sys\nsys.stdin = open('/dev/null')\n{code}\nprint(*sys.modules)"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert ended.stderr == "[]\n"
-    assert "usage: kubectl model" in ended.stdout
+    return dict.fromkeys(ended.stdout.split())
 
 
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:

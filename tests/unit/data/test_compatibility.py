@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from modelrollout.api.contract import Contract
-from modelrollout.data.compatibility import Finding, Severity, breaking, compare
+from modelrollout.api.contract import Contract, Severity
+from modelrollout.data.compatibility import Finding, breaking, compare
 
 AMOUNT = {"name": "x", "type": "float"}
 COUNTRY = {"name": "x", "type": "category", "categories": ["DE", "FR"]}

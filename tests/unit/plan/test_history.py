@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from modelrollout.api.config import ConfigCopy, RevisionConfig
+from modelrollout.api.durations import told
 from modelrollout.api.model import Lineage
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import MAX_CHANGES, RevisionState
@@ -13,7 +14,6 @@ from modelrollout.api.rolloutaction import MAX_KEPT, Verb
 from modelrollout.plan import Plan, plan
 from modelrollout.plan.actions import RemoveRequest, RemoveRevision
 from modelrollout.plan.changes import changes
-from modelrollout.plan.lifetime import told
 from modelrollout.plan.observation import Observation, RevisionView
 from tests.builders import (
     BAD,
