@@ -28,6 +28,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "prepare": {
         "lint": "the rules of the API server and advice, before you apply",
         "simulate": "what a rollout policy decides on recorded or invented traffic; no cluster needed",
+        "adopt": "the manifest that takes over a running Deployment",
+        "release": "the manifests that serve without a ModelDeployment again",
         "completion": "completion for bash, zsh or fish",
     },
 }
