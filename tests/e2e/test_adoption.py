@@ -24,7 +24,7 @@ def test_a_running_deployment_is_adopted_and_released_without_a_failed_request(c
     printed = _kubectl_model("adopt", f"deployment/{OLD}", "--httproute", OLD, "--name", "adopted", case=case)
     _follow(printed, tmp_path / "adopted.yaml")
 
-    then.comes_to("it is live", lambda found: found["status"].get("stage") == "Live", name="adopted")
+    assert case.fetch("modeldeployment", "adopted")["status"]["stage"] == "Live"
     then.users_saw_no_failure()
     assert _owners(case) == {"adopted"}
     before = case.seen()
