@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import subprocess
+import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from demo.kubectl import apply, kubectl
-from modelrollout.cli.main import main
 from tests.e2e.case import Case
 from tests.e2e.manifests import Manifest, addressed, hostname, manifest
 
@@ -16,13 +15,13 @@ OLD = "scorer"
 LABELS = {"app": OLD}
 
 
-def test_a_running_deployment_is_adopted_and_released_without_a_failed_request(case: Case, tmp_path: Path) -> None:
+def test_a_running_deployment_is_adopted_and_released_without_a_failed_request(case: Case) -> None:
     given, _, then = case.steps()
     _serve_without_us(case)
     given.users(name=OLD)
 
     printed = _kubectl_model("adopt", f"deployment/{OLD}", "--httproute", OLD, "--name", "adopted", case=case)
-    _follow(printed, tmp_path / "adopted.yaml")
+    _follow(printed, "adopted.yaml")
 
     assert case.fetch("modeldeployment", "adopted")["status"]["stage"] == "Live"
     then.users_saw_no_failure()
@@ -30,7 +29,7 @@ def test_a_running_deployment_is_adopted_and_released_without_a_failed_request(c
     before = case.seen()
 
     printed = _kubectl_model("release", "adopted", "--name", "released", case=case)
-    _follow(printed, tmp_path / "released.yaml")
+    _follow(printed, "released.yaml")
 
     assert _owners(case) == {""}
     seen = case.seen()
@@ -57,25 +56,24 @@ def _serve_without_us(case: Case) -> None:
 
 
 def _kubectl_model(*words: str, case: Case) -> str:
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        code = main([*words, "-n", case.namespace])
-    assert code == 0
-    return out.getvalue()
+    command = [sys.executable, "-m", "modelrollout.cli.main", *words, "-n", case.namespace]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
-def _follow(printed: str, file: Path) -> None:
+def _follow(printed: str, file: str) -> None:
     """The manifest into its file, and the commands of its first lines, in their order."""
-    file.write_text(printed)
-    commands = [
-        line.removeprefix("#   ") for line in printed.splitlines() if line.startswith(("#   kubectl", "#   sleep"))
-    ]
+    first = [line.removeprefix("#   ") for line in printed.splitlines() if line.startswith("#   ")]
+    commands = [line for line in first if line.startswith(("kubectl", "sleep"))]
     assert commands
-    for command in commands:
-        done = subprocess.run(
-            ["sh", "-c", command], cwd=file.parent, capture_output=True, text=True, timeout=300, check=False
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    with TemporaryDirectory() as folder:
+        Path(folder, file).write_text(printed)
+        for command in commands:
+            done = subprocess.run(
+                ["sh", "-c", command], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+            )
+            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 
 
 def _owners(case: Case) -> set[str]:
