@@ -6,11 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 from modelrollout.api.group import API_VERSION, MODEL_DEPLOYMENT
+from modelrollout.api.model import Model
 from modelrollout.api.modeldeployment import ModelDeploymentStatus, StageName
+from modelrollout.api.modelrevision import RevisionState
+from modelrollout.api.registry import WrittenAlias, WrittenBack, WrittenTags
 from modelrollout.api.rolloutaction import Verb
 from modelrollout.plan import plan
 from modelrollout.plan.conditions import broken
 from modelrollout.plan.observation import Observation, RevisionView, ServiceView, Trouble, WorkloadView
+from modelrollout.plan.write_back import digest_of, wish
 from tests.builders import (
     BAD,
     CANARY,
@@ -28,6 +32,7 @@ from tests.builders import (
     installing,
     live,
     observation,
+    pinned,
     pod,
     reading,
     revision,
@@ -108,6 +113,22 @@ def _invalid() -> ModelDeploymentStatus:
     return before.model_copy(update={"observed_generation": 2, "conditions": told})
 
 
+def _registered() -> Observation:
+    """A version of the registry is live, and the registry knows it: no alias is to be written."""
+    given, known = live(V1), pinned("7", state=RevisionState.LIVE)
+    stable = given.revisions[id_of(V1)]
+    view = replace(known, workload=stable.workload, service=stable.service)
+    of = V1.model_copy(update={"model": Model(name="fraud-classifier", uri="models:/fraud/7")})
+    status = given.status.model_copy(update={"stable": view.id})
+    made = replace(given, spec=of, status=status, target=view.id, revisions={view.id: view})
+    said = wish(NAMESPACE, NAME, model=of.model, status=status, revisions=made.revisions, writing=made.writing)
+    told = WrittenBack(
+        aliases=tuple(WrittenAlias(model=m, alias=a, version=v) for (m, a), v in said.aliases.items()),
+        tags=tuple(WrittenTags(model=m, version=v, digest=digest_of(tags)) for (m, v), tags in said.tags.items()),
+    )
+    return replace(made, status=status.model_copy(update={"registry": told}))
+
+
 _IN_PROGRESS = {"kstatus": "InProgress", "argocd": "Progressing"}
 _FAILED = {"kstatus": "Failed", "argocd": "Degraded"}
 _paused = replace(rolling(V2, StageName.CANARY, weight=25, seen=FEW), actions=(asked(Verb.PAUSE),))
@@ -122,6 +143,7 @@ PHASES: Mapping[str, Phase] = {
         body=body(_planned(installing(V1, ready=0, pods=(pod(Trouble.IMAGE_PULL, of=V1),)))), **_FAILED
     ),
     "live": Phase(body=body(_planned(live(V1))), kstatus="Current", argocd="Healthy"),
+    "live, of a registry": Phase(body=body(_planned(_registered())), kstatus="Current", argocd="Healthy"),
     "live with too few pods": Phase(
         body=body(_planned(replace(live(V1), revisions={id_of(V1): revision(V1, ready=1)}))), **_IN_PROGRESS
     ),

@@ -36,6 +36,7 @@ def examples() -> list[Any]:
 @pytest.mark.parametrize(("page", "document"), examples())
 def test_an_object_of_ours_is_accepted(page: Path, document: dict[str, Any]) -> None:
     if document.get("kind") in TYPES:
+        document["metadata"].setdefault("name", document["metadata"].get("generateName"))
         assert TYPES[document["kind"]].read(document)
     elif set(document) == {"rollout"}:
         read = ModelDeployment.read(_with_policy(document["rollout"]))

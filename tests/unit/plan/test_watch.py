@@ -51,6 +51,7 @@ IN_SOAK = {
     Signal.GAUGE: (True, False),
     Signal.LATENCY: (False, False),
     Signal.RESTARTS: (False, False),
+    Signal.AGREEMENT: (False, False),
     Signal.SATURATION: (True, True),
     Signal.THRESHOLD: (True, True),
 }
