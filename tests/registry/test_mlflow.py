@@ -29,10 +29,10 @@ def test_a_version_is_known_with_all_that_a_revision_keeps(place: Place) -> None
     assert found.lineage.datasets == (Dataset(name="transactions", digest="4c1f"),)
     assert found.contract == {
         "inputs": [
-            {"name": "amount", "type": "float"},
+            {"name": "amount", "type": "FP64"},
             {"name": "country", "type": "string", "required": False},
         ],
-        "outputs": [{"name": "output-0", "type": "FP64", "shape": [-1, 2]}],
+        "outputs": [{"name": "output", "type": "FP64", "shape": [-1, 2]}],
     }
 
 

@@ -1,7 +1,7 @@
 """MLflow, through its own client (the extra `mlflow`), of which the model registry and reading runs are used.
 
 The client is synchronous, by default tries for minutes before it gives up, takes credentials from the process'
-environment alone, and costs a second of CPU and 70 MiB when it is imported. Hence:
+environment alone, and costs three seconds of CPU and 85 MiB when it is imported. Hence:
 
 * it is imported only here, and only where a registry is configured;
 * its retries are off and its time-outs short; calls run in two threads, and the caller waits no longer than an outer

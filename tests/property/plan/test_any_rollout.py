@@ -42,7 +42,7 @@ POLICIES: Sequence[dict[str, Any]] = (
     {"stages": (SHADOW, REVIEW, FIXED, SOAK)},
     {"stages": (FIXED, HELD_BACK)},
     {"stages": (PACED, HELD_BACK), "gates": (ERRORS, LATENCY), "max_duration": "30s"},
-    {"stages": (HELD_BACK,), "max_duration": "1m", "on_inconclusive": Inconclusive.PROMOTE},
+    {"stages": (FIXED, HELD_BACK), "max_duration": "1m", "on_inconclusive": Inconclusive.PROMOTE},
 )
 VERSIONS = ("1", "2", "3")
 IDS = {version: id_of(spec(version)) for version in VERSIONS}
