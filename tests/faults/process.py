@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from modelrollout.adapters.clock import Clock
 from modelrollout.adapters.kubernetes import KubernetesApi
+from modelrollout.adapters.modelserver import ModelServer
 from modelrollout.adapters.prometheus import MetricsSource
 from modelrollout.runtime import first_list, handlers
 from modelrollout.runtime.cache import WATCHED, Cache
@@ -19,8 +20,10 @@ from modelrollout.runtime.queue import WorkQueue
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.telemetry import Telemetry
 from modelrollout.runtime.templates import WATCHED_TEMPLATES
+from modelrollout.runtime.verifier import Verifier
 from modelrollout.runtime.workers import Workers
 from tests.faults.controllers import cancelled
+from tests.faults.modelserver import MemoryModelServer
 from tests.faults.store import Change, Store
 
 Delivery = Callable[[Change], Iterable[tuple[float, Change]]]
@@ -40,6 +43,7 @@ class Process:
         clock: Clock,
         *,
         deliver: Delivery = at_once,
+        server: ModelServer | None = None,
     ) -> None:
         self._api = api
         self._store = store
@@ -48,12 +52,14 @@ class Process:
         self.telemetry = Telemetry()
         self.queue, self.cache, ledger = WorkQueue(clock, dice=random.Random(7)), Cache(), Ledger()
         self.hub = MetricsHub(source, clock, self.queue.add)
+        self.verifier = Verifier(server or MemoryModelServer(), clock, self.queue.add)
         self.reconciler = Reconciler(
             api=api,
             cache=self.cache,
             ledger=ledger,
             hub=self.hub,
             histories=Histories(source),
+            verifier=self.verifier,
             clock=clock,
             telemetry=self.telemetry,
         )
@@ -70,6 +76,7 @@ class Process:
         """Without a word to anybody: what is under way is dropped where it is."""
         self._store.listeners.remove(self._changed)
         await cancelled(*self._tasks, *self._on_their_way)
+        await self.verifier.close()
         await self.queue.close()
 
     def _changed(self, change: Change) -> None:

@@ -36,6 +36,7 @@ from tests.builders import NAME, NAMESPACE, counted, id_of
 from tests.clock import ManualClock, settle
 from tests.faults.controllers import Controllers, cancelled
 from tests.faults.direct import Line, Meddle
+from tests.faults.modelserver import MemoryModelServer
 from tests.faults.process import Delivery, Process, at_once
 from tests.faults.prometheus import MemoryPrometheus
 from tests.faults.store import Change, Store
@@ -192,6 +193,7 @@ class World:
         self.store.listeners.append(self.watchdog)
         self.prometheus = MemoryPrometheus(self.traffic)
         self.source: MetricsSource = source or self.prometheus
+        self.server = MemoryModelServer()
         self.meddle: Meddle = lambda *_: None
         self.lines: list[Line] = []
         self.processes: list[Process] = []
@@ -223,7 +225,7 @@ class World:
 
     async def start(self, *, deliver: Delivery = at_once) -> Process:
         line = Line(self.store, lambda request, moment: self.meddle(request, moment))
-        process = Process(line, self.store, self.source, self.clock, deliver=deliver)
+        process = Process(line, self.store, self.source, self.clock, deliver=deliver, server=self.server)
         self.lines.append(line)
         self.processes.append(process)
         await process.start()

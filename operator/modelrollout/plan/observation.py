@@ -13,6 +13,7 @@ from modelrollout.api.model import Pin
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from modelrollout.api.modelrevision import ModelRevisionSpec, ModelRevisionStatus
 from modelrollout.api.rolloutaction import RolloutActionSpec
+from modelrollout.data.compatibility import Finding
 from modelrollout.evidence import Evidence, Observed
 from modelrollout.evidence.dispersion import Dispersion
 from modelrollout.plan.alerts import Firing
@@ -178,6 +179,15 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What the candidate's pods have told when they were asked. `unanswered` says why they told nothing so far."""
+
+    revision: str
+    findings: tuple[Finding, ...] = ()
+    unanswered: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """`target` is the short digest of the spec. `reading` is None where no new answer of Prometheus has come.
     `copies` are the immutable copies of ConfigMaps that are there, each with the uids of its owners.
@@ -201,6 +211,7 @@ class Observation:
     templates: Mapping[TemplateRef, GateTemplateSpec] = field(default_factory=dict)
     unresolved: str | None = None
     created_at: datetime | None = None
+    verification: Verification | None = None
     wanted: Wanted = field(default_factory=Wanted)
     copies: Mapping[str, frozenset[str]] = field(default_factory=dict)
     actions: tuple[ActionView, ...] = ()

@@ -69,6 +69,7 @@ def shape(
         judgement=decision.judgement,
         wants_readings=decision.candidate is not None and decision.stage in (StageName.SHADOW, StageName.CANARY),
         wants_alerts=listens,
+        wants_verification=decision.verify,
         requeue_after=max(0.05, (min(wakes) - now).total_seconds()) if wakes else None,
     )
 

@@ -31,6 +31,7 @@ from modelrollout.runtime.ledger import Counters, Entry, Ledger
 from modelrollout.runtime.projections import Deployment
 from modelrollout.runtime.queue import Key
 from modelrollout.runtime.readings import Arms, Look, find, reading, subscription
+from modelrollout.runtime.verifier import Verifier
 from modelrollout.runtime.wanted import Lookup
 
 COMPARING = (StageName.SHADOW, StageName.CANARY)
@@ -45,8 +46,18 @@ class Seen:
 
 
 class Observer:
-    def __init__(self, *, cache: Cache, ledger: Ledger, hub: MetricsHub, histories: Histories, lookup: Lookup) -> None:
+    def __init__(
+        self,
+        *,
+        cache: Cache,
+        ledger: Ledger,
+        hub: MetricsHub,
+        histories: Histories,
+        lookup: Lookup,
+        verifier: Verifier,
+    ) -> None:
         self._cache = cache
+        self._verifier = verifier
         self._lookup = lookup
         self._ledger = ledger
         self._hub = hub
@@ -75,6 +86,7 @@ class Observer:
             templates=resolved.templates,
             unresolved=resolved.unresolved,
             created_at=deployment.created_at,
+            verification=self._verifier.told(key, deployment.status.candidate),
             wanted=wanted,
             copies=dict(family.copies),
             actions=tuple(family.actions.values()),

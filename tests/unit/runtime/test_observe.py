@@ -60,6 +60,7 @@ async def observe(parts: Parts) -> Seen:
         hub=parts.hub,
         histories=Histories(parts.prometheus),
         lookup=Lookup(api=parts.line, configs=parts.cache.configs, secrets=Secrets(parts.clock)),
+        verifier=parts.verifier,
     )
     observing = asyncio.create_task(observer.observe(KEY, deployment, deployment.spec))
     await parts.clock.run(0.5)
