@@ -38,6 +38,7 @@ from tests.builders import NAME, NAMESPACE, counted, id_of
 from tests.clock import ManualClock, settle
 from tests.faults.controllers import Controllers, cancelled
 from tests.faults.direct import Line, Meddle
+from tests.faults.modelserver import MemoryModelServer
 from tests.faults.process import Delivery, Process, at_once
 from tests.faults.prometheus import MemoryPrometheus
 from tests.faults.registry import MemoryRegistry
@@ -199,6 +200,7 @@ class World:
         self.prometheus = MemoryPrometheus(self.traffic)
         self.source: MetricsSource = source or self.prometheus
         self.registry = MemoryRegistry(self.clock)
+        self.server = MemoryModelServer()
         self.meddle: Meddle = lambda *_: None
         self.lines: list[Line] = []
         self.processes: list[Process] = []
@@ -230,7 +232,15 @@ class World:
 
     async def start(self, *, deliver: Delivery = at_once) -> Process:
         line = Line(self.store, lambda request, moment: self.meddle(request, moment))
-        process = Process(line, self.store, self.source, self.clock, deliver=deliver, registry=self.registry)
+        process = Process(
+            line,
+            self.store,
+            self.source,
+            self.clock,
+            deliver=deliver,
+            registry=self.registry,
+            server=self.server,
+        )
         self.lines.append(line)
         self.processes.append(process)
         await process.start()

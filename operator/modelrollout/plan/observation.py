@@ -14,6 +14,7 @@ from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymen
 from modelrollout.api.modelrevision import ModelRevisionSpec, ModelRevisionStatus
 from modelrollout.api.registry import WrittenBack
 from modelrollout.api.rolloutaction import RolloutActionSpec
+from modelrollout.data.compatibility import Finding
 from modelrollout.evidence import Evidence, Observed
 from modelrollout.evidence.dispersion import Dispersion
 from modelrollout.plan.alerts import Firing
@@ -231,6 +232,15 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What the candidate's pods have told when they were asked. `unanswered` says why they told nothing so far."""
+
+    revision: str
+    findings: tuple[Finding, ...] = ()
+    unanswered: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """`target` is the short digest of the spec. `reading` is None where no new answer of Prometheus has come.
     `observer` is None where nothing of it is there; `observer_image` is what it would run.
@@ -257,6 +267,7 @@ class Observation:
     templates: Mapping[TemplateRef, GateTemplateSpec] = field(default_factory=dict)
     unresolved: str | None = None
     created_at: datetime | None = None
+    verification: Verification | None = None
     wanted: Wanted = field(default_factory=Wanted)
     copies: Mapping[str, frozenset[str]] = field(default_factory=dict)
     actions: tuple[ActionView, ...] = ()

@@ -79,6 +79,7 @@ def shape(
         judgement=decision.judgement,
         wants_readings=decision.candidate is not None and is_watched(observation.spec, decision.stage),
         wants_alerts=listens,
+        wants_verification=decision.verify,
         requeue_after=max(0.05, (min(wakes) - now).total_seconds()) if wakes else None,
     )
 

@@ -37,6 +37,7 @@ from modelrollout.runtime.projections import Deployment
 from modelrollout.runtime.queue import Key
 from modelrollout.runtime.readings import Arms, Look, find, reading, subscription
 from modelrollout.runtime.registry_link import RegistryLink
+from modelrollout.runtime.verifier import Verifier
 from modelrollout.runtime.wanted import Lookup
 
 
@@ -57,11 +58,13 @@ class Observer:
         hub: MetricsHub,
         histories: Histories,
         lookup: Lookup,
+        verifier: Verifier,
         registry: RegistryLink,
         observer_image: str = "",
     ) -> None:
         self._observer_image = observer_image
         self._cache = cache
+        self._verifier = verifier
         self._lookup = lookup
         self._ledger = ledger
         self._hub = hub
@@ -92,6 +95,7 @@ class Observer:
             templates=resolved.templates,
             unresolved=resolved.unresolved,
             created_at=deployment.created_at,
+            verification=self._verifier.told(key, deployment.status.candidate),
             wanted=wanted,
             copies=dict(family.copies),
             actions=tuple(family.actions.values()),
