@@ -91,7 +91,8 @@ def _numbers(judgement: Judgement) -> dict[str, Any]:
 def share(counts: Counts) -> str:
     """`12 of 800 (1.5 %)`."""
     percent = 100 * counts.bad / counts.total if counts.total else 0.0
-    return f"{counts.bad:.0f} of {counts.total:.0f} ({percent:.2g} %)"
+    told = f"{percent:.0f}" if percent >= 10 else f"{percent:.2g}"
+    return f"{counts.bad:.0f} of {counts.total:.0f} ({told} %)"
 
 
 def harm_sentence(judgement: Judgement) -> str:
