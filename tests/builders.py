@@ -14,7 +14,7 @@ from modelrollout.api.base import ApiType, seconds
 from modelrollout.api.contract import Breaking, ContractSource
 from modelrollout.api.gates import Gate, Signal
 from modelrollout.api.group import API_VERSION, LABEL_NAME, LABEL_REVISION, MODEL_DEPLOYMENT, MODEL_REVISION
-from modelrollout.api.model import Model
+from modelrollout.api.model import Model, Pin
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus, StageName
 from modelrollout.api.modelrevision import ModelRevisionSpec, ModelRevisionStatus, RevisionState, StateChange
 from modelrollout.api.revision import child_name, content, digest, short
@@ -50,6 +50,8 @@ from modelrollout.plan.observation import (
 )
 from modelrollout.plan.plan import Plan
 from modelrollout.plan.planner import plan
+from modelrollout.plan.registered import Registered
+from modelrollout.plan.snapshot import snapshot
 from tests.clock import START
 
 NAMESPACE = "payments"
@@ -72,6 +74,7 @@ REVIEW = Stage(review=ReviewStage())
 CANARY = Stage(canary=CanaryStage(weights=(5, 25, 50), hold_for="60s"))
 PACED = Stage(canary=CanaryStage(pace=Pace.EVIDENCE, hold_for="30s", error_budget=30))
 SOAK = Stage(soak=SoakStage(hold_for="10m"))
+HELD_BACK = Stage(soak=SoakStage(hold_for="10m", holdback=5))
 
 
 def ago(seconds: float) -> datetime:
@@ -93,7 +96,9 @@ def spec(
     contract: Mapping[str, Any] | None = None,
     breaking: Breaking = Breaking.REJECT,
 ) -> ModelDeploymentSpec:
-    """Without a route the shadow stage is left out: there is nothing to copy requests from."""
+    """Without a route there is nothing to copy requests from and nothing that holds a share of them back: the shadow
+    stage is left out, and so is a holdback.
+    """
     return ModelDeploymentSpec(
         model=Model(name="fraud-classifier", version=version, uri=f"image://fraud/{version}"),
         serving=Serving(
@@ -107,13 +112,17 @@ def spec(
         else None,
         contract=ContractSource(inline=dict(contract), breaking=breaking) if contract is not None else None,
         rollout=Rollout(
-            stages=tuple(stage for stage in stages if route or stage.shadow is None),
+            stages=tuple(stage if route else _without_route(stage) for stage in stages if route or not stage.shadow),
             gates=gates,
             max_duration=max_duration,
             on_inconclusive=on_inconclusive,
             alerts=alerts,
         ),
     )
+
+
+def _without_route(stage: Stage) -> Stage:
+    return Stage(soak=SoakStage(hold_for=stage.soak.hold_for)) if stage.soak else stage
 
 
 def pages(
@@ -198,6 +207,29 @@ def revision(
         else WorkloadView(replicas=replicas, ready=replicas if ready is None else ready),
         service=None if replicas is None else ServiceView(selector=selector(id_of(of)), port=of.serving.port),
         pods=tuple(pods),
+    )
+
+
+def pinned(
+    version: str,
+    *,
+    model: Model | None = None,
+    state: RevisionState = RevisionState.PENDING,
+    metrics: Mapping[str, float] | None = None,
+) -> RevisionView:
+    """A revision of a version of the registry's model `fraud`; `model` is `spec.model` as it was written."""
+    of = spec().model_copy(update={"model": model or Model(name="fraud-classifier", uri=f"models:/fraud/{version}")})
+    known = Registered(
+        model="fraud",
+        pin=Pin(version=version, artifact_uri=f"mlflow-artifacts:/1/fraud-{version}", run_id=f"run-{version}"),
+        metrics=metrics or {},
+        contract={"inputs": [{"name": "amount", "type": "float"}]},
+    )
+    kept = ModelRevisionSpec.model_validate(snapshot(NAME, of, Wanted(registered=known)))
+    return RevisionView(
+        id=short(kept.digest),
+        spec=kept,
+        status=ModelRevisionStatus(state=state, history=(StateChange(state=state, at=ago(3600)),)),
     )
 
 
@@ -447,6 +479,7 @@ def rolling(
 
 
 _STATE = {
+    StageName.EVALUATE: "Evaluating",
     StageName.SHADOW: "Shadow",
     StageName.REVIEW: "Evaluating",
     StageName.CANARY: "Canary",

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from demo.kubectl import kubectl
 from tests.e2e.case import Case
 from tests.e2e.history import Object, State
-from tests.e2e.kstatus import kstatus
 from tests.e2e.manifests import NAME, Manifest
 from tests.e2e.users import Seen
 from tests.e2e.waiting import PATIENCE_SECONDS, Found, picture, until
+from tests.kstatus import kstatus
 
 
 class Then:
@@ -241,15 +241,13 @@ def rightly(state: State) -> tuple[str, ...]:
     found, status = state.found, state.status
     if found["metadata"].get("deletionTimestamp"):
         return ("Terminating",)
-    if not status:
-        return ("InProgress", "Current")  # kstatus' own answer before anybody has looked at the object
     if status.get("observedGeneration") != found["metadata"]["generation"]:
         return ("InProgress",)
     if status.get("rejected"):
         return ("Failed",)
     if status.get("candidate") or status.get("stage") != "Live":
         return ("InProgress", "Failed") if condition(found, "Stalled")["status"] == "True" else ("InProgress",)
-    if status["stableVersion"] != found["spec"]["model"]["version"]:
+    if status["stableVersion"] != found["spec"]["model"].get("version", status["stableVersion"]):
         return ("InProgress", "Failed")  # what was asked for cannot even be made
     return ("Current", "InProgress")
 

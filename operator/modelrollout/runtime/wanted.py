@@ -3,23 +3,27 @@
 Nothing here may stop a rollback, so nothing raises: what cannot be read is said, and the decision is the planner's.
 """
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from modelrollout.adapters.kubernetes import ApiError, Forbidden, KubernetesApi
+from modelrollout.adapters.kubernetes import CONFIG_MAPS, ApiError, Forbidden, KubernetesApi
 from modelrollout.api.base import ApiType
 from modelrollout.api.config import ConfigCopy, Document, RevisionConfig, SecretMark
 from modelrollout.api.contract import Contract
-from modelrollout.api.modeldeployment import ModelDeploymentSpec
+from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from modelrollout.api.reference import Reference
 from modelrollout.api.revision import config_digest, copy_name
 from modelrollout.api.sentences import sentence
-from modelrollout.plan.observation import ConfigMapView, Wanted
+from modelrollout.plan.observation import ConfigMapView, RevisionView, Wanted
+from modelrollout.runtime import projections
 from modelrollout.runtime.configs import Configs, Secrets
+from modelrollout.runtime.resolver import Resolver
 
 MAX_DOCUMENT_BYTES = 128 * 1024
 """Each revision keeps its documents, and etcd refuses objects of more than a megabyte and a half."""
@@ -37,18 +41,37 @@ class _Missing(Exception):  # noqa: N818
 
 
 class Lookup:
-    def __init__(self, *, api: KubernetesApi, configs: Configs, secrets: Secrets) -> None:
+    def __init__(self, *, api: KubernetesApi, configs: Configs, secrets: Secrets, resolver: Resolver) -> None:
         self._api = api
+        self._resolver = resolver
         self._configs = configs
         self._secrets = secrets
         self._read = lru_cache(_KNOWN_DOCUMENTS)(_read)  # the same text is looked up at every reconcile
 
-    async def wanted(self, namespace: str, name: str, spec: ModelDeploymentSpec) -> Wanted:
-        """`name` is that of the ModelDeployment, after which copies are called."""
+    async def wanted(
+        self,
+        namespace: str,
+        name: str,
+        spec: ModelDeploymentSpec,
+        *,
+        revisions: Iterable[RevisionView] = (),
+        status: ModelDeploymentStatus | None = None,
+    ) -> Wanted:
+        """`name` is that of the ModelDeployment, after which copies are called; `revisions`, `status` are its own."""
+        resolution = self._resolver.resolve(
+            (namespace, name), spec.model, revisions=revisions, status=status or ModelDeploymentStatus()
+        )
+        if resolution.registered is None and resolution.waits:
+            waiting = ("Resolving", f"model.uri {spec.model.uri}: the registry is being asked")
+            return Wanted(missing=waiting, waits=True)
+        if resolution.registered is None and resolution.trouble is not None:
+            return Wanted(missing=resolution.trouble, unheard=resolution.trouble)
         try:
             views = [await self._config_map(namespace, ref, "config") for ref in spec.config.config_map_refs]
             copies = {view.name: _copy(name, view) for view in views}
             return Wanted(
+                registered=resolution.registered,
+                unheard=resolution.trouble,
                 config=RevisionConfig(
                     config_maps=tuple(copies[view.name] for view in views),
                     secrets=tuple([await self._secret(namespace, ref) for ref in spec.config.secret_refs]),
@@ -59,7 +82,23 @@ class Lookup:
                 card=await self._document(namespace, "card", spec.card),
             )
         except _Missing as missing:
-            return Wanted(missing=missing.told)
+            return Wanted(missing=missing.told, unheard=resolution.trouble)
+
+    async def former(self, namespace: str, wanted: Wanted, *, live: RevisionConfig) -> Wanted:
+        """`wanted` with the content of the live revision's ConfigMaps that differ, from their copies.
+
+        For the changelog alone: one that cannot be read is told as changed.
+        """
+        copies = {view.name: copy for copy, view in wanted.sources.items()}
+        found: dict[str, ConfigMapView] = {}
+        for one in live.config_maps:
+            if copies.get(one.name, one.copy_name) == one.copy_name:
+                continue
+            with contextlib.suppress(ApiError):
+                body = await self._api.get(CONFIG_MAPS, namespace=namespace, name=one.copy_name)
+                if body is not None:
+                    found[one.name] = projections.config_map(body)
+        return replace(wanted, former=found)
 
     async def _config_map(self, namespace: str, name: str, field: str) -> ConfigMapView:
         try:
