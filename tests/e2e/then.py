@@ -73,6 +73,12 @@ class Then:
         failed = [users.what_failed() for users in self._case.users]
         self._check(seen.failed == 0, f"users saw {seen.failed} failures: {failed}")
 
+    def users_saw_no_failure_since(self, what: str) -> None:
+        """Since the last thing that was done, which is `what`."""
+        since = self._case.seen() - self._case.seen_before
+        self._case.note(f"failed requests since {what}: {since.failed} of {since.ok + since.failed}")
+        self._check(since.failed == 0, f"{since.failed} requests failed since {what}")
+
     def users_saw_failures(self, *, at_most: int) -> None:
         seen = self._seen()
         self._check(seen.failed <= at_most, f"users saw {seen.failed} failures, more than {at_most}")

@@ -10,7 +10,7 @@ from modelrollout.cli import flags
 from modelrollout.cli.cluster import Connect, connect
 from modelrollout.cli.errors import CliError
 from modelrollout.cli.find import revision
-from modelrollout.cli.numbers import gate_rows, power
+from modelrollout.cli.numbers import gate_rows, points, power
 from modelrollout.cli.objects import Deployment, Revision, age, stamp
 from modelrollout.cli.terminal import Terminal, document
 
@@ -114,7 +114,7 @@ def _numbers(decision: Mapping[str, Any]) -> str:
     bounded = [gate for gate in decision["gates"] if gate.get("bound") is not None]
     if bounded:
         said += " Requests in a hundred that the candidate may be spoiling beyond the live version, at most: "
-        said += ", ".join(f"{gate['name']} {100 * gate['bound']:.2g}" for gate in bounded) + "."
+        said += ", ".join(f"{gate['name']} {points(gate['bound'])}" for gate in bounded) + "."
     return said
 
 

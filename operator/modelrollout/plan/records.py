@@ -96,7 +96,8 @@ def share(counts: Counts) -> str:
 
 
 def percent(counts: Counts) -> str:
-    return f"{100 * counts.bad / counts.total if counts.total else 0.0:.2g} %"
+    percent = 100 * counts.bad / counts.total if counts.total else 0.0
+    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
 
 
 def harm_sentence(judgement: Judgement) -> str:
