@@ -23,7 +23,7 @@ PUBLIC = "prom/alertmanager:v0.33.0"
 def ensure(settings: Settings) -> str:
     """The tag of the image, which is in the node afterwards."""
     version = packages.candidate(PACKAGE)
-    tag = f"{images.REPOSITORY}/alertmanager:{version}"
+    tag = f"{images.REPOSITORY}/alertmanager:{version.replace('+', '-')}"
     what = "unpacking Alertmanager from its Debian package"
     folder = cache.piece(settings.cache, "alertmanager", version, what=what, build=_unpack)
     if not images.in_node(settings, tag):
@@ -41,7 +41,9 @@ def _unpack(into: Path) -> None:
 
 def _image(tag: str, folder: Path, scratch: Path) -> Path:
     program = Entry(PROGRAM, source=folder / "usr/bin/prometheus-alertmanager")
-    libraries = {f"/{name}": folder / name for name in ("lib", "lib64") if (folder / name).is_dir()}
-    layer = archive.layer(scratch / "layer.tar", [program, Entry("/tmp", mode=0o1777)], trees=libraries)
+    # Debian's build reads the templates of its messages from a file, others have them inside.
+    parts = ("lib", "lib64", "usr/share/prometheus")
+    trees = {f"/{name}": folder / name for name in parts if (folder / name).is_dir()}
+    layer = archive.layer(scratch / "layer.tar", [program, Entry("/tmp", mode=0o1777)], trees=trees)
     archive.write(scratch / "image.tar", [Image(tag, [layer], {"Entrypoint": [PROGRAM], "User": "65534:65534"})])
     return scratch / "image.tar"

@@ -136,7 +136,7 @@ def test_with_the_receiver_away_the_query_finds_it(case: Case) -> None:
 
 @pytest.mark.alone
 def test_a_storm_of_a_thousand_alerts_is_one_rollback(case: Case) -> None:
-    """Half of them in one payload, half of them in one each; Prometheus knows of none, so all of it is the receiver's."""
+    """Half of them in one payload, half in one each; Prometheus knows of none, so that all of it is the receiver's."""
     given, when, then = case.steps()
     given.live(manifest("v1"))
     given.users()
