@@ -23,7 +23,7 @@ PUBLIC = "prom/alertmanager:v0.33.0"
 def ensure(settings: Settings) -> str:
     """The tag of the image, which is in the node afterwards."""
     version = packages.candidate(PACKAGE)
-    tag = f"{images.REPOSITORY}/alertmanager:{version.replace('+', '-')}"
+    tag = f"{images.REPOSITORY}/alertmanager:{version.replace('+', '-')}-{cache.digest(Path(__file__))}"
     what = "unpacking Alertmanager from its Debian package"
     folder = cache.piece(settings.cache, "alertmanager", version, what=what, build=_unpack)
     if not images.in_node(settings, tag):
