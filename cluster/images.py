@@ -83,7 +83,7 @@ def build(settings: Settings, name: str, folder: Path, *, base: str = "python", 
             _build(settings, tag, context, parent=parent, recipe=recipe)
             if private:
                 engine.keep_only(settings, tag, also=(_moving(tag),))
-    if not _in_node(settings, tag):
+    if not in_node(settings, tag):
         with lock.exclusive(settings.cache), step(f"loading {tag} into the node"):
             _load(settings, tag)
     return tag
@@ -125,14 +125,19 @@ def _load(settings: Settings, tag: str) -> None:
     """Copies the image to the node and imports it there; a pipe through ``docker exec`` would take twice as long."""
     with cache.scratch(settings.cache) as scratch:
         _docker(settings, "save", "--output", scratch / "image.tar", tag, _moving(tag), what=f"Exporting {tag}")
-        _docker(settings, "cp", scratch / "image.tar", f"{settings.node}:{FILE_IN_NODE}", what=f"Copying {tag}")
+        import_into_node(settings, scratch / "image.tar", tag)
+
+
+def import_into_node(settings: Settings, path: Path, tag: str) -> None:
+    """The image of an archive, for pods of this node."""
+    _docker(settings, "cp", path, f"{settings.node}:{FILE_IN_NODE}", what=f"Copying {tag}")
     try:
         _ctr(settings, "import", FILE_IN_NODE, what=f"Loading {tag} into the node")
     finally:
         _docker(settings, "exec", settings.node, "rm", "-f", FILE_IN_NODE, what="Removing the copy in the node")
 
 
-def _in_node(settings: Settings, tag: str) -> bool:
+def in_node(settings: Settings, tag: str) -> bool:
     """A node that does not answer is not there: the cluster is down, or was removed by hand."""
     try:
         return f"docker.io/{tag}" in _ctr(settings, "ls", "--quiet", what="Asking the node for its images").split()
