@@ -7,7 +7,7 @@ PYTEST := $(PYTHON) -m pytest
 IN_CLUSTER := $(PYTHON) -m cluster exec --
 FAST := tests/unit tests/property tests/cluster
 
-.PHONY: demo test check fast format lint types contracts apiserver-test e2e tables crds lock images sbom cluster down clean
+.PHONY: demo test check fast format lint types contracts apiserver-test e2e tables crds lock images sizes sbom cluster down clean
 
 demo: cluster images  ## a good model goes live and a bad one comes back, shown as it happens (about 5 minutes)
 	$(IN_CLUSTER) $(PYTHON) -m demo.show
@@ -40,6 +40,7 @@ apiserver-test: .venv/ready  ## simulations, faults, benches, chart, and the API
 	$(PYTEST) -q tests/simulation tests/faults tests/apiserver tests/prometheus tests/chart tests/bench
 
 e2e: cluster images  ## real pods, gateway, Prometheus and traffic
+	$(PYTHON) -m cluster binaries helm
 	$(IN_CLUSTER) $(PYTEST) -q tests/e2e
 
 cluster: .venv/ready  ## the throw-away cluster, up and healthy
@@ -49,6 +50,9 @@ images: cluster
 	$(PYTHON) -m cluster image operator operator
 	$(PYTHON) -m cluster image observer operator --variant observer
 	$(PYTHON) -m cluster image demo-server demo/server
+
+sizes: images  ## how large the images are
+	@$(IN_CLUSTER) docker image ls --filter reference='modelrollout/*:dev' --format '{{.Repository}} {{.Size}}'
 
 tables: .venv/ready  ## the measured tables of docs/statistics.md, at full size (half an hour of one core)
 	$(PYTHON) -m tests.bench.evidence.tables --write docs/statistics.md
