@@ -108,17 +108,6 @@ class Traffic:
                 found.append((pod.namespace, pod.name, Counts(total=total, bad=errors), Counts(total=total, bad=slow)))
         return found
 
-    def _bad(self, pod: _Pod, at: datetime, total: int) -> tuple[int, int]:
-        """Requests with 5xx and slow ones, of `total`."""
-        first = self.behaviours.get(pod.revision, self.usual)
-        turned_at, second = self._turned.get(pod.revision, (at, first))
-        before = pod.shown(min(turned_at, at))
-        after = total - before
-        return (
-            math.floor(before * first.errors + after * second.errors),
-            math.floor(before * first.slow + after * second.slow),
-        )
-
     def pairs(self, at: datetime) -> list[tuple[dict[str, str], Counts, Counts]]:
         """Of each observer's pod: its labels, and cumulative pairs and noise pairs with those that disagree."""
         found = []
@@ -139,6 +128,17 @@ class Traffic:
         body = self._store.find(CONFIG_MAPS, namespace, pod.rsplit("-", 2)[0])
         loaded: JsonObject | None = json.loads(body["data"][SETTINGS_FILE]) if body is not None else None
         return loaded
+
+    def _bad(self, pod: _Pod, at: datetime, total: int) -> tuple[int, int]:
+        """Requests with 5xx and slow ones, of `total`."""
+        first = self.behaviours.get(pod.revision, self.usual)
+        turned_at, second = self._turned.get(pod.revision, (at, first))
+        before = pod.shown(min(turned_at, at))
+        after = total - before
+        return (
+            math.floor(before * first.errors + after * second.errors),
+            math.floor(before * first.slow + after * second.slow),
+        )
 
     def pods(self, revision: str) -> dict[str, datetime]:
         """All pods that a revision ever had, with the time at which each became ready."""

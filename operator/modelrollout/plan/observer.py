@@ -14,6 +14,7 @@ from modelrollout.api.revision import child_name
 from modelrollout.plan.actions import ApplyObserver, RemoveObserver
 from modelrollout.plan.observation import Backend, Observation, RevisionView
 from modelrollout.plan.plan import Decision
+from modelrollout.plan.watch import soak_weight
 
 CANARY_SHARE = 0.25
 """Of the requests a second that are sampled in shadow: in a canary the candidate has requests of its own."""
@@ -62,7 +63,7 @@ def _arms(observation: Observation, decision: Decision) -> tuple[RevisionView, R
             return stable, candidate
         case StageName.REVIEW if candidate is not None and observation.observer is not None:
             return stable, candidate
-        case StageName.SOAK if observe.monitoring is not None and candidate is not None and decision.weight >= 100:
+        case StageName.SOAK if observe.monitoring and candidate and decision.weight >= soak_weight(spec):
             return candidate, None
         case StageName.SOAK | StageName.LIVE if observe.monitoring is not None:
             return stable, None

@@ -3,6 +3,7 @@
 import heapq
 import math
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 
 from modelrollout.api.observe import By, Comparison
 from modelrollout.observer.answers import Output
@@ -121,13 +122,13 @@ def _listed(one: Output, other: Output, how: Comparison) -> Finding:
 
 
 def _overlap(one: Sequence[Row], other: Sequence[Row], best: Callable[[Row], set[object]], how: Comparison) -> Finding:
-    """Rows that are shorter than what is asked for have to be the same as far as they go."""
+    """Rows that are shorter than what is asked for have to be the same as far as they go, and so have none and one."""
     wanted = how.min_overlap or how.k or 1
     wrong = 0
-    for left, right in zip(one, other, strict=True):
+    for left, right in zip_longest(one, other, fillvalue=()):
         ours, theirs = best(left), best(right)
         wrong += len(ours & theirs) < min(wanted, max(len(ours), len(theirs)))
-    return Finding.of(wrong, max(1, len(one)), "rows have too few in common")
+    return Finding.of(wrong, max(1, len(one), len(other)), "rows have too few in common")
 
 
 def _rows(output: Output) -> list[Row]:
