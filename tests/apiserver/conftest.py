@@ -9,6 +9,7 @@ import pytest
 from cluster import apiserver, binaries, settings
 from tests.apiserver import kinds
 from tests.apiserver.kubectl import Kubectl
+from tests.apiserver.people import installed
 
 
 def _missing_programs() -> list[str]:
@@ -31,6 +32,15 @@ def admin(server: apiserver.ApiServer) -> Kubectl:
     kubectl = Kubectl(server.kubectl, server.kubeconfig(), server.folder / "kubectl-cache")
     kinds.install(kubectl)
     return kubectl
+
+
+@pytest.fixture(scope="session")
+def people() -> Iterator[Kubectl]:
+    """A server with our roles and our policy, which would judge the actions of other tests as well."""
+    if missing := _missing_programs():
+        pytest.fail(f"The API server tests need {', '.join(missing)}: build them with `python -m cluster binaries`.")
+    with apiserver.running() as started:
+        yield installed(started)
 
 
 @pytest.fixture(scope="module")

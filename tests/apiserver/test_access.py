@@ -1,18 +1,16 @@
 """Who may do what: every role with every right, and what the API server says to those who have not got it."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from cluster import apiserver
 from modelrollout.api.rolloutaction import Verb
 from tests.apiserver.corpus_files import good
 from tests.apiserver.kubectl import Kubectl
-from tests.apiserver.people import OPERATOR, PEOPLE, Person, Right, aggregated, installed
+from tests.apiserver.people import OPERATOR, PEOPLE, Person, Right, aggregated
 
 READ = ("get", "list", "watch")
 WRITE = ("create", "update", "patch", "delete", "deletecollection")
@@ -77,13 +75,6 @@ GRANTED = {
     "Resume": BY_THE_NAMESPACE + "on-call",
     "Rollback": BY_THE_NAMESPACE + "on-call",
 }
-
-
-@pytest.fixture(scope="module")
-def people() -> Iterator[Kubectl]:
-    """A server of its own: the policy would judge the actions of other tests as well."""
-    with apiserver.running() as server:
-        yield installed(server)
 
 
 def ahead(**length: float) -> str:

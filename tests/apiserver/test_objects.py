@@ -24,6 +24,7 @@ from modelrollout.api.modelrevision import (
     ArmCounts,
     Changes,
     DecisionRecord,
+    EvidenceNumbers,
     GateRecord,
     ModelRevision,
     ModelRevisionStatus,
@@ -359,6 +360,14 @@ class TestFullStatus:
                 evaluated_at=AT,
                 gates=tuple(
                     StoredGate(name=f"gate-{n}", state=state | {"pending": [0, 1.5]}) for n in range(MAX_GATES)
+                ),
+                numbers=EvidenceNumbers(
+                    verdict="Insufficient",
+                    gate="g" * 63,
+                    harm=4.605170185988092,
+                    harm_threshold=4.605170185988092,
+                    safety_threshold=2.995732273553991,
+                    gates=records,
                 ),
             ),
             decisions=(decision,) * MAX_DECISIONS,

@@ -162,6 +162,17 @@ class FrozenTemplate(ApiType):
     spec: Annotated[Preserved, Field(description="What it said.")]
 
 
+class EvidenceNumbers(ApiType):
+    """What the sums say, as a decision would tell it. It is for people and programs that look; nothing is read back."""
+
+    verdict: Annotated[ShortText, Field(description="Verdict of all gates together.")]
+    gate: Annotated[ShortText | None, Field(description="The gate with the largest part in a Fail.")] = None
+    harm: Annotated[float, Field(description="Joint evidence of harm: ln of the gates' weighted mean.")]
+    harm_threshold: Annotated[float, Field(description="What harm must reach for a rollback.")]
+    safety_threshold: Annotated[float, Field(description="What every gate's safety must reach for a promotion.")]
+    gates: Annotated[tuple[GateRecord, ...], Field(max_length=16, description="Each gate's numbers.")]
+
+
 class StoredEvidence(ApiType):
     """The sums that a restart goes on from.
 
@@ -174,6 +185,9 @@ class StoredEvidence(ApiType):
     templates: Annotated[
         tuple[FrozenTemplate, ...], Field(max_length=16, description="Templates as they were when it began.")
     ] = ()
+    numbers: Annotated[
+        EvidenceNumbers | None, Field(description="What the sums say: both arms, evidence, thresholds, bounds.")
+    ] = None
 
 
 class Changes(ApiType):

@@ -27,6 +27,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     },
     "prepare": {
         "lint": "the rules of the API server and advice, before you apply",
+        "contract": "import, check and compare contracts of models",
+        "profile": "how training data are spread, to compare live data with",
         "simulate": "what a rollout policy decides on recorded or invented traffic; no cluster needed",
         "completion": "completion for bash, zsh or fish",
     },

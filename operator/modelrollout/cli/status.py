@@ -173,11 +173,10 @@ def _numbers(deployment: Deployment, revisions: Iterable[Revision]) -> dict[str,
     candidate = next((one for one in revisions if one.id == deployment.candidate), None)
     if not deployment.rolling or candidate is None:
         return None
-    if candidate.evidence is None:
+    evidence = candidate.evidence
+    if evidence is None or not evidence.get("numbers"):
         return "no evidence has been written yet"
-    from modelrollout.cli.judging import numbers
-
-    return numbers(deployment, candidate)
+    return {"at": evidence["evaluatedAt"], **evidence["numbers"]}
 
 
 def _told(deployment: Deployment) -> dict[str, Any]:

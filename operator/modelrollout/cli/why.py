@@ -72,16 +72,26 @@ def _newest(revisions: Sequence[Revision]) -> Revision | None:
 
 def _paragraph(deployment: Deployment, about: Revision, decision: Mapping[str, Any], now: datetime) -> str:
     at = datetime.fromisoformat(decision["at"])
-    who = f"{decision['by']} asked for it" if decision.get("by") else "the operator decided it by itself"
     message = decision["message"].rstrip(".")
     parts = [
         f"{deployment.key}, {about}: {_DONE.get(decision['outcome'], decision['outcome'])} ({decision['reason']}) "
-        f"in stage {decision['stage']} at weight {decision['weight']} % on {stamp(at)}, {age(at, now)} ago; {who}.",
+        f"in stage {decision['stage']} at weight {decision['weight']} % on {stamp(at)}, {age(at, now)} ago; "
+        f"{_who(decision)}.",
         f"{message[:1].upper()}{message[1:]}.",
     ]
     if decision.get("verdict"):
         parts.append(_numbers(decision))
     return " ".join(part for part in parts if part)
+
+
+def _who(decision: Mapping[str, Any]) -> str:
+    """A person, an alert, or the evidence alone."""
+    if alert := decision.get("alert"):
+        since = stamp(datetime.fromisoformat(alert["startsAt"]))
+        return f"the alert {alert['name']}, which rollout.alerts {alert['policy']} names, fires since {since}"
+    if decision.get("by"):
+        return f"{decision['by']} asked for it"
+    return "the operator decided it by itself"
 
 
 _DONE = {

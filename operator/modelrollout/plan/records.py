@@ -2,9 +2,10 @@
 
 import math
 from datetime import datetime
+from typing import Any
 
 from modelrollout.api.alerts import FiredAlert
-from modelrollout.api.modelrevision import ArmCounts, DecisionRecord, GateRecord, Outcome
+from modelrollout.api.modelrevision import ArmCounts, DecisionRecord, EvidenceNumbers, GateRecord, Outcome
 from modelrollout.evidence import Counts, GateVerdict, Judgement, Kind
 
 _LARGEST_LOG = 700.0  # JSON has no infinity; e^700 is past any threshold
@@ -68,17 +69,23 @@ def record(
     said = {"at": at, "outcome": outcome, "reason": reason, "message": cut(message), "stage": stage, "weight": weight}
     if judgement is None:
         return DecisionRecord(**said, by=by, alert=alert)
-    return DecisionRecord(
-        **said,
-        by=by,
-        alert=alert,
-        verdict=judgement.verdict,
-        gate=judgement.culprit,
-        harm=_log(judgement.log_harm),
-        harm_threshold=_log(judgement.harm_threshold),
-        safety_threshold=_log(judgement.safety_threshold),
-        gates=tuple(_gate(verdict) for verdict in judgement.gates),
-    )
+    return DecisionRecord(**said, by=by, alert=alert, **_numbers(judgement))
+
+
+def numbers(judgement: Judgement) -> EvidenceNumbers:
+    """What evidence says at a time when nothing is decided."""
+    return EvidenceNumbers(**_numbers(judgement))
+
+
+def _numbers(judgement: Judgement) -> dict[str, Any]:
+    return {
+        "verdict": judgement.verdict,
+        "gate": judgement.culprit,
+        "harm": _log(judgement.log_harm),
+        "harm_threshold": _log(judgement.harm_threshold),
+        "safety_threshold": _log(judgement.safety_threshold),
+        "gates": tuple(_gate(verdict) for verdict in judgement.gates),
+    }
 
 
 def share(counts: Counts) -> str:

@@ -19,6 +19,7 @@ from modelrollout.plan.gates import stored, tried_again
 from modelrollout.plan.lifetime import lifetime
 from modelrollout.plan.observation import Observation
 from modelrollout.plan.plan import Decision
+from modelrollout.plan.records import numbers
 from modelrollout.plan.turn_back import previous_of
 
 EVIDENCE_EVERY = timedelta(seconds=30)
@@ -232,5 +233,7 @@ def _evidence(
     turning = recorded or decision.weight != observation.status.weight or decision.stage is not observation.status.stage
     fresh = known is not None and known.policy == evidence.policy
     if known is None or not fresh or turning or evidence.evaluated_at - known.evaluated_at >= EVIDENCE_EVERY:
-        return stored(evidence)
+        written = stored(evidence)
+        judgement = decision.judgement
+        return written.model_copy(update={"numbers": numbers(judgement)}) if judgement else written
     return known

@@ -89,11 +89,6 @@ class TestHowLittleItLoads:
         assert found.keys() & (NEVER | {"pydantic"}) == set()
         assert len(found) <= MOST_MODULES * len(imported("pass"))
 
-    def test_numbers_of_a_comparison_load_the_types_and_no_client(self) -> None:
-        found = imported("import modelrollout.cli.judging")
-        assert "pydantic" in found
-        assert found.keys() & NEVER - {"asyncio"} == set()
-
 
 @pytest.fixture
 def kubeconfig(tmp_path: Path) -> str:

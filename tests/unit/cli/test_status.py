@@ -83,7 +83,7 @@ def test_one_rollout_with_both_arms_and_evidence_against_its_thresholds() -> Non
 
 
 def test_numbers_are_those_that_the_operator_judges_by() -> None:
-    """Between two decisions: what the operator wrote as evidence, judged by its own code."""
+    """Between two decisions: what it wrote beside its sums."""
     observation = rolling(spec("2", stages=(CANARY,)), StageName.CANARY, weight=50, seen=GOOD, since=10)
     printed = Stand(observation=observation).run(status.run, "fraud", "-o", "json")
     told = json.loads(printed.out)
@@ -134,22 +134,12 @@ def test_an_object_that_nobody_has_looked_at() -> None:
     assert "Unseen: the operator has not looked at it yet" in stand.run(status.run, "fraud").out
 
 
-def test_evidence_under_another_policy_is_no_evidence() -> None:
-    stand = Stand(observation=COMPARED)
-    body = stand.objects["modeldeployments", "payments", "fraud"]
-    body["spec"]["rollout"]["gates"][0]["tolerate"] = {"points": 0.3}
-    assert "No numbers: the evidence is of another policy than the spec has now" in stand.run(status.run, "fraud").out
-
-
-def test_a_newer_operators_fields_pass_by_and_newer_evidence_is_told_as_such() -> None:
+def test_a_newer_operators_fields_pass_by() -> None:
     stand = Stand(observation=COMPARED)
     stand.objects["modeldeployments", "payments", "fraud"]["status"]["novelty"] = {"a": 1}
-    assert "GATE" in stand.run(status.run, "fraud").out
     (revision,) = [one for one in stand.objects.values() if one.get("status", {}).get("evidence")]
     revision["status"]["evidence"]["novelty"] = 1
-    printed = stand.run(status.run, "fraud")
-    assert printed.code == 0
-    assert "the evidence is not of this version of kubectl-model" in printed.out
+    assert "GATE" in stand.run(status.run, "fraud").out
 
 
 def test_before_the_first_evidence() -> None:

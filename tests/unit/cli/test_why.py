@@ -46,6 +46,15 @@ def test_what_a_person_asked_for_names_the_person() -> None:
     assert "asked by alice: the numbers look wrong." in told
 
 
+def test_what_an_alert_led_to_names_the_alert() -> None:
+    stand = Stand(observation=HARMED)
+    (revision,) = [one for one in stand.objects.values() if one.get("status", {}).get("decisions")]
+    alert = {"policy": "pages", "name": "FraudDown", "labels": {}, "startsAt": "2026-11-24T11:59:30Z"}
+    revision["status"]["decisions"][-1] |= {"alert": alert, "by": "system:serviceaccount:modelrollout:modelrollout"}
+    told = paragraph(stand.run(why.run, "fraud").out)
+    assert "; the alert FraudDown, which rollout.alerts pages names, fires since 2026-11-24 11:59:30 UTC." in told
+
+
 @pytest.mark.parametrize("named", ["2", id_of(HARMED.spec), id_of(HARMED.spec)[:5]])
 def test_a_revision_by_its_version_or_id(named: str) -> None:
     assert "version 2 (revision" in Stand(observation=HARMED).run(why.run, "fraud", named).out

@@ -161,3 +161,18 @@ def test_a_message_that_is_too_long_for_a_record_is_cut() -> None:
     found = record(at=NOW, outcome=Outcome.ROLL_BACK, reason="R", message="x" * 5000, stage="Canary", weight=5)
 
     assert found.message.endswith("…")
+
+
+def test_evidence_that_is_written_is_told_in_numbers_beside_its_sums() -> None:
+    """Between two decisions whoever looks sees what a decision would say, without knowing the statistics."""
+    given = rolling(V2, StageName.CANARY, weight=5)
+    planned = plan(replace(given, reading=reading(FEW)), NOW)
+    written = planned.revisions[id_of(V2)].evidence
+    assert planned.judgement is not None
+    assert written is not None
+    assert written.numbers is not None
+    said = record(
+        at=NOW, outcome=Outcome.ADVANCE, reason="R", message="m", stage="Canary", weight=5, judgement=planned.judgement
+    )
+    shared = type(written.numbers).model_fields
+    assert written.numbers.model_dump() == said.model_dump(include=set(shared))

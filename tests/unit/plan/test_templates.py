@@ -127,7 +127,7 @@ def test_templates_are_written_with_the_evidence_and_read_back() -> None:
         EVERYWHERE: Signal.QUERY,
     }
     assert again.templates[SLOW] == LATENCY
-    assert stored(again) == written
+    assert stored(again) == written.model_copy(update={"numbers": None})
 
 
 def holding(**changes: object) -> Observation:
