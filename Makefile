@@ -37,7 +37,7 @@ fast: .venv/ready
 
 apiserver-test: .venv/ready  ## simulations, faults, benches, chart, and the API server's own answers (no cluster needed)
 	$(PYTHON) -m cluster binaries
-	$(PYTEST) -q tests/simulation tests/faults tests/apiserver tests/prometheus tests/chart tests/bench
+	$(PYTEST) -q tests/simulation tests/faults tests/apiserver tests/prometheus tests/chart tests/gitops tests/bench
 
 e2e: cluster images  ## real pods, gateway, Prometheus and traffic
 	$(PYTHON) -m cluster binaries helm

@@ -3,7 +3,8 @@
 The Go module proxy is reached from machines that reach no image registry and no download page, and the checksums in
 ``go.sum`` make the result the same everywhere. Versions are read from ``go.mod``, so that they are written in one
 place. Contour has a module of its own, because it does not compile with the Kubernetes libraries of the cluster's own
-version, and so has Prometheus, which Debian ships without the discovery of pods.
+version, and so has Prometheus, which Debian ships without the discovery of pods. kstatus, which only tests need, has
+one so that nothing of it gets into the cluster.
 """
 
 from __future__ import annotations
@@ -72,11 +73,12 @@ PROGRAMS: dict[str, Program] = {
         Program("actionlint", f"{ACTIONLINT}/cmd/actionlint", ACTIONLINT, folder=SOURCE / "actionlint"),
         Program("coredns", "./coredns", "github.com/coredns/coredns"),
         Program("pause", "./pause", ""),
+        Program("kstatus", "./", "github.com/fluxcd/cli-utils", folder=SOURCE / "kstatus"),
     )
 }
 API_SERVER_PROGRAMS = ("etcd", "kube-apiserver", "kubectl")
 # For tests that need no cluster, and a cluster needs none of them but Prometheus.
-TEST_PROGRAMS = ("prometheus", "promtool", "helm", "actionlint")
+TEST_PROGRAMS = ("prometheus", "promtool", "helm", "actionlint", "kstatus")
 CLUSTER_PROGRAMS = tuple(name for name in PROGRAMS if name not in TEST_PROGRAMS[1:])
 
 
@@ -103,8 +105,8 @@ def _ensure(root: Path, program: Program) -> Path:
 def _key(program: Program) -> str:
     if not program.package.startswith("./"):
         return version(program.module, folder=program.folder)
-    own = cache.digest(SOURCE / program.package / "main.go")
-    return f"{version(program.module) if program.module else PAUSE_VERSION}-{own}"
+    own = cache.digest(program.folder / program.package / "main.go")
+    return f"{version(program.module, folder=program.folder) if program.module else PAUSE_VERSION}-{own}"
 
 
 def _build(program: Program, into: Path) -> None:

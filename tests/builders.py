@@ -72,6 +72,7 @@ REVIEW = Stage(review=ReviewStage())
 CANARY = Stage(canary=CanaryStage(weights=(5, 25, 50), hold_for="60s"))
 PACED = Stage(canary=CanaryStage(pace=Pace.EVIDENCE, hold_for="30s", error_budget=30))
 SOAK = Stage(soak=SoakStage(hold_for="10m"))
+HELD_BACK = Stage(soak=SoakStage(hold_for="10m", holdback=5))
 
 
 def ago(seconds: float) -> datetime:
@@ -93,7 +94,9 @@ def spec(
     contract: Mapping[str, Any] | None = None,
     breaking: Breaking = Breaking.REJECT,
 ) -> ModelDeploymentSpec:
-    """Without a route the shadow stage is left out: there is nothing to copy requests from."""
+    """Without a route there is nothing to copy requests from and nothing that holds a share of them back: the shadow
+    stage is left out, and so is a holdback.
+    """
     return ModelDeploymentSpec(
         model=Model(name="fraud-classifier", version=version, uri=f"image://fraud/{version}"),
         serving=Serving(
@@ -107,13 +110,17 @@ def spec(
         else None,
         contract=ContractSource(inline=dict(contract), breaking=breaking) if contract is not None else None,
         rollout=Rollout(
-            stages=tuple(stage for stage in stages if route or stage.shadow is None),
+            stages=tuple(stage if route else _without_route(stage) for stage in stages if route or not stage.shadow),
             gates=gates,
             max_duration=max_duration,
             on_inconclusive=on_inconclusive,
             alerts=alerts,
         ),
     )
+
+
+def _without_route(stage: Stage) -> Stage:
+    return Stage(soak=SoakStage(hold_for=stage.soak.hold_for)) if stage.soak else stage
 
 
 def pages(

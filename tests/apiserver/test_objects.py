@@ -42,6 +42,7 @@ from tests.apiserver.kubectl import Kubectl
 
 AT = datetime(2026, 10, 5, 12, 30, 15, 250000, tzinfo=UTC)
 STATUS = "--subresource=status"
+UNSEEN = {"observedGeneration": 0}
 MAX_GATES = 16
 ETCD_LIMIT = 1536 * 1024
 
@@ -93,10 +94,10 @@ class TestDefaults:
         assert stored["model"] == body["spec"]["model"]
         assert stored["serving"]["template"] == body["spec"]["serving"]["template"]
 
-    def test_status_gets_none(self, kubectl: Kubectl) -> None:
+    def test_status_gets_none_but_that_nobody_has_looked_at_it(self, kubectl: Kubectl) -> None:
         kubectl.apply(named("bare-status"))
         stored = kubectl.patch("mdep", "bare-status", {"status": {"stage": "Install"}}, STATUS)
-        assert stored["status"] == {"stage": "Install"}
+        assert stored["status"] == UNSEEN | {"stage": "Install"}
 
 
 class TestStatusSubresource:
@@ -104,7 +105,7 @@ class TestStatusSubresource:
         before = kubectl.apply(named("status-write"))
         patch = {"spec": {"serving": {"replicas": 9}}, "status": {"stage": "Canary", "weight": 5}}
         after = kubectl.patch("mdep", "status-write", patch, STATUS)
-        assert after["status"] == {"stage": "Canary", "weight": 5}
+        assert after["status"] == UNSEEN | {"stage": "Canary", "weight": 5}
         assert after["spec"] == before["spec"]
         assert after["metadata"]["generation"] == before["metadata"]["generation"] == 1
 
@@ -114,7 +115,7 @@ class TestStatusSubresource:
         after = kubectl.patch(
             "mdep", "spec-write", {"spec": {"serving": {"replicas": 9}}, "status": {"stage": "Canary"}}
         )
-        assert after["status"] == before["status"] == {"stage": "Live"}
+        assert after["status"] == before["status"] == UNSEEN | {"stage": "Live"}
         assert after["spec"]["serving"]["replicas"] == 9
         assert after["metadata"]["generation"] == 2
 

@@ -3,8 +3,6 @@
 Virtual time and a simulated cluster; the policy is the one that people get when they say nothing about gates.
 """
 
-import json
-import sys
 from collections import Counter
 from collections.abc import Iterable
 
@@ -18,6 +16,7 @@ from modelrollout.api.rollout import DEFAULT_GATES, CanaryStage, ShadowStage, So
 from modelrollout.api.serving import Server
 from modelrollout.runtime.cache import Family
 from tests import builders
+from tests.bench.sizes import size, weigh
 from tests.bench.table import show
 from tests.builders import NAME, NAMESPACE
 from tests.faults.direct import Request
@@ -196,10 +195,6 @@ async def test_requests_of_an_idle_and_of_a_rolled_back_deployment_are_none() ->
 # Bytes
 
 
-def size(body: object) -> int:
-    return len(json.dumps(body, separators=(",", ":")).encode())
-
-
 async def test_bytes_of_the_status_of_a_revision() -> None:
     async with World() as world:
         await GOOD.begin(world)
@@ -224,21 +219,6 @@ async def test_bytes_of_the_status_of_a_revision() -> None:
         assert size(typical) <= 6000
         assert size(full) <= 32_000
         assert whole <= 3000
-
-
-def weigh(value: object, seen: set[int]) -> int:
-    """Bytes of an object and of all that only it can reach; types and modules are everybody's."""
-    if id(value) in seen or isinstance(value, type):
-        return 0
-    seen.add(id(value))
-    parts: list[object] = []
-    if isinstance(value, dict):
-        parts = [*value.keys(), *value.values()]
-    elif isinstance(value, (list, tuple, set, frozenset)):
-        parts = list(value)
-    parts += [getattr(value, name) for name in getattr(type(value), "__slots__", ()) if hasattr(value, name)]
-    parts += [vars(value)] if hasattr(value, "__dict__") else []
-    return sys.getsizeof(value) + sum(weigh(part, seen) for part in parts)
 
 
 async def test_objects_and_bytes_in_the_cache_of_one_rollout() -> None:

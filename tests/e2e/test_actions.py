@@ -143,7 +143,7 @@ def test_a_config_map_edit_that_breaks_the_model_is_rolled_back(case: Case) -> N
     assert then.pods("v1").items() >= before.items()
     then.users_get_only("v1")
     broken = next(states[-1] for states in case.revisions("v1") if states[-1].found["spec"]["digest"] != live)
-    assert "config: ConfigMap settings changed" in broken.status["changes"]["entries"]
+    assert "config: ConfigMap settings: model: v1 → v3" in broken.status["changes"]["entries"]
     assert broken.status["state"] == "RolledBack"
 
     when.config_map("settings", model="v1")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tests.e2e.case import Case
-from tests.e2e.kstatus import kstatus
 from tests.e2e.manifests import SHADOW, container, manifest
 from tests.e2e.then import condition
+from tests.kstatus import kstatus
 
 
 def test_refused_by_apply(case: Case) -> None:

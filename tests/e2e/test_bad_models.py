@@ -50,6 +50,25 @@ def test_failing_model_in_canary(case: Case) -> None:
     then.events_are("Installed", *reasons)
 
 
+def test_failing_model_in_the_soak(case: Case) -> None:
+    """A share of the users is held back on the old version, so that the comparison goes on; its pods are warm."""
+    given, when, then = case.steps()
+    given.live(manifest("v1"))
+    given.users()
+    before = then.pods("v1")
+
+    when.applied(manifest("v3", stages=[{"soak": {"for": "5m", "holdback": 20}}]))
+
+    then.ends("RolledBack", version="v1")
+    then.passed_through("Soak", "Live")
+    record = then.rolled_back_by_evidence("v3", gate="errors")
+    assert (record["stage"], record["weight"]) == ("Soak", 80)
+    then.weight_is_zero("v3")
+    then.users_get_only("v1")
+    then.pods_are_gone("v3")
+    _live_is_untouched(then, before)
+
+
 def test_slow_model(case: Case) -> None:
     given, when, then = case.steps()
     given.live(manifest("v1"))

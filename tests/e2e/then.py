@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from demo.kubectl import kubectl
 from tests.e2e.case import Case
 from tests.e2e.history import Object, State
-from tests.e2e.kstatus import kstatus
 from tests.e2e.manifests import NAME, Manifest
 from tests.e2e.users import Seen
 from tests.e2e.waiting import PATIENCE_SECONDS, Found, picture, until
+from tests.kstatus import kstatus
 
 
 class Then:
@@ -235,8 +235,6 @@ def rightly(state: State) -> tuple[str, ...]:
     found, status = state.found, state.status
     if found["metadata"].get("deletionTimestamp"):
         return ("Terminating",)
-    if not status:
-        return ("InProgress", "Current")  # kstatus' own answer before anybody has looked at the object
     if status.get("observedGeneration") != found["metadata"]["generation"]:
         return ("InProgress",)
     if status.get("rejected"):

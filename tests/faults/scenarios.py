@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from modelrollout.adapters.kubernetes import MODEL_DEPLOYMENTS
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
 from modelrollout.api.modelrevision import StoredEvidence
 from modelrollout.api.revision import child_name
@@ -13,8 +14,9 @@ from modelrollout.api.rolloutaction import Verb
 from modelrollout.plan.alerts import Firing
 from tests.builders import NAME, NAMESPACE, id_of, pages
 from tests.faults.direct import Moment, Request
+from tests.faults.store import Change
 from tests.faults.traffic import Behaviour
-from tests.faults.world import BAD, CANARY, SOAK, World, brisk, total
+from tests.faults.world import BAD, CANARY, HELD_BACK, SOAK, World, brisk, total
 
 OPERATOR = "system:serviceaccount:modelrollout:modelrollout"
 ENDLESS = Stage(canary=CanaryStage(weights=(10, 50), hold_for="1h"))
@@ -81,6 +83,27 @@ class GoingBack(Scenario):
         world.ask(Verb.ROLLBACK)
 
 
+class TurnsInTheSoak(Scenario):
+    """As good as the live version until it soaks; then it is not."""
+
+    @property
+    def winner(self) -> ModelDeploymentSpec:
+        assert self.live is not None
+        return self.live
+
+    def has_ended(self, world: World) -> bool:
+        return world.is_live(self.winner) and world.status().get("rejected") == id_of(self.new)
+
+    async def begin(self, world: World) -> None:
+        await super().begin(world)
+
+        def turn(change: Change) -> None:
+            if change.resource is MODEL_DEPLOYMENTS and change.body.get("status", {}).get("stage") == "Soak":
+                world.traffic.turn(id_of(self.new), BAD)
+
+        world.store.listeners.append(turn)
+
+
 class Alarmed(Scenario):
     """`new` is in an endless canary; then an alert about it fires, and is sent, or found by the query."""
 
@@ -124,10 +147,11 @@ GOOD_BY_RATIO = Scenario("good-by-ratio", brisk("1", route=False), brisk("2", ro
 BAD_BY_RATIO = Scenario("bad-by-ratio", brisk("1", route=False), brisk("3", route=False), BAD)
 BACK = GoingBack("back", brisk("1"), brisk("2", stages=(CANARY, SOAK)))
 BACK_BY_RATIO = GoingBack("back-by-ratio", brisk("1", route=False), brisk("2", route=False))
+LATE = TurnsInTheSoak("late", brisk("1"), brisk("2", stages=(CANARY, HELD_BACK)))
 WATCHED = brisk("2", stages=(ENDLESS, SOAK), alerts=(pages(),))
 SENT = AlertSent("alert-sent", brisk("1"), WATCHED)
 FOUND = AlertFound("alert-found", brisk("1"), WATCHED)
-SCENARIOS = (INSTALL, GOOD, BAD_ONE, GOOD_BY_RATIO, BAD_BY_RATIO, BACK, BACK_BY_RATIO, SENT, FOUND)
+SCENARIOS = (INSTALL, GOOD, BAD_ONE, GOOD_BY_RATIO, BAD_BY_RATIO, BACK, BACK_BY_RATIO, SENT, FOUND, LATE)
 
 
 @dataclass

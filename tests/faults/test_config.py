@@ -66,6 +66,19 @@ async def test_an_edit_is_rolled_out_like_any_other_version() -> None:
         await world.until(lambda: world.status().get("stable") == candidate, within=120)
         assert read_by(world, candidate) == {"threshold": "0.6"}
         revision = world.store.get(MODEL_REVISIONS, NAMESPACE, f"{NAME}-{candidate}")
+        assert "config: ConfigMap settings: threshold: 0.5 → 0.6" in revision["status"]["changes"]["entries"]
+
+
+async def test_where_the_old_content_is_gone_the_changelog_says_that_it_changed() -> None:
+    async with World() as world:
+        await live_with(world, "0.5")
+        for copy in copies(world):
+            world.store.delete(CONFIG_MAPS, namespace=NAMESPACE, name=copy["metadata"]["name"])
+
+        put(world, "0.6")
+        await world.until(lambda: world.status().get("candidate") is not None, within=10)
+
+        revision = world.store.get(MODEL_REVISIONS, NAMESPACE, f"{NAME}-{world.status()['candidate']}")
         assert "config: ConfigMap settings changed" in revision["status"]["changes"]["entries"]
 
 

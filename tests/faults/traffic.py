@@ -60,7 +60,9 @@ class _Pod:
 
 
 class Traffic:
-    """`requests_per_second` of each ModelDeployment; `behaviours` by revision, `usual` for all others."""
+    """`requests_per_second` of each ModelDeployment; `behaviours` by revision, `usual` for all others. One that turns
+    answers in another way from then on.
+    """
 
     def __init__(self, store: Store, clock: Clock, *, requests_per_second: float = 400.0) -> None:
         self._store = store
@@ -68,9 +70,14 @@ class Traffic:
         self.requests_per_second = requests_per_second
         self.usual = Behaviour()
         self.behaviours: dict[str, Behaviour] = {}
+        self._turned: dict[str, tuple[datetime, Behaviour]] = {}
         self._pods: dict[tuple[str, str], _Pod] = {}
         self._nowhere: dict[Key, _Pod] = defaultdict(lambda: _Pod("", "", ""))
         store.listeners.append(self._changed)
+
+    def turn(self, revision: str, behaviour: Behaviour) -> None:
+        """From now on, the first time that this is said."""
+        self._turned.setdefault(revision, (self._clock.now(), behaviour))
 
     def stop(self, key: Key | None = None) -> None:
         """Users go away."""
@@ -91,11 +98,21 @@ class Traffic:
         found = []
         for pod in self._pods.values():
             if pod.times and pod.times[0] <= at.timestamp():
-                behaviour = self.behaviours.get(pod.revision, self.usual)
                 total = pod.shown(at)
-                errors, slow = math.floor(total * behaviour.errors), math.floor(total * behaviour.slow)
+                errors, slow = self._bad(pod, at, total)
                 found.append((pod.namespace, pod.name, Counts(total=total, bad=errors), Counts(total=total, bad=slow)))
         return found
+
+    def _bad(self, pod: _Pod, at: datetime, total: int) -> tuple[int, int]:
+        """Requests with 5xx and slow ones, of `total`."""
+        first = self.behaviours.get(pod.revision, self.usual)
+        turned_at, second = self._turned.get(pod.revision, (at, first))
+        before = pod.shown(min(turned_at, at))
+        after = total - before
+        return (
+            math.floor(before * first.errors + after * second.errors),
+            math.floor(before * first.slow + after * second.slow),
+        )
 
     def pods(self, revision: str) -> dict[str, datetime]:
         """All pods that a revision ever had, with the time at which each became ready."""

@@ -44,6 +44,7 @@ from tests.faults.traffic import Behaviour, Traffic
 SHADOW = Stage(shadow=ShadowStage(min_requests=500, hold_for="3s"))
 CANARY = Stage(canary=CanaryStage(weights=(10, 50), hold_for="3s"))
 SOAK = Stage(soak=SoakStage(hold_for="5s"))
+HELD_BACK = Stage(soak=SoakStage(hold_for="60s", holdback=20))
 BAD = Behaviour(errors=0.05)
 
 

@@ -62,6 +62,10 @@ class Resource:
     type: type[ApiObject]
     columns: tuple[Column, ...]
     scope: str = "Namespaced"
+    awaited: bool = False
+    """Whether one that the operator has not looked at yet must not pass for ready. kstatus takes an object without a
+    status for that; so it has one from the beginning, of a generation before the first.
+    """
 
     @property
     def _has_status(self) -> bool:
@@ -103,9 +107,13 @@ class Resource:
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": parts["spec"],
-            **({"status": without_defaults(parts["status"])} if self._has_status else {}),
+            **({"status": self._status(parts["status"])} if self._has_status else {}),
         }
         return {**extended(schema, self.type.name_rules), "properties": properties}
+
+    def _status(self, schema: dict[str, Any]) -> dict[str, Any]:
+        default = {"default": {"observedGeneration": 0}} if self.awaited else {}
+        return {**without_defaults(schema), **default}
 
 
 RESOURCES = (
@@ -114,6 +122,7 @@ RESOURCES = (
         plural="modeldeployments",
         short="mdep",
         type=ModelDeployment,
+        awaited=True,
         columns=(
             Column("Stage", ".status.stage", "Where the deployment is; Live when no rollout is under way."),
             Column("Weight", ".status.weight", "Share of the candidate in percent.", type="integer"),

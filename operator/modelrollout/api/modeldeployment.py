@@ -117,6 +117,15 @@ class ModelDeploymentSpec(ApiType):
     def _shadow_needs_a_route(self) -> bool:
         return self.route is not None or not any(stage.shadow for stage in self.rollout.stages)
 
+    @rule(
+        "has(self.route) || !has(self.rollout.stages) || "
+        "self.rollout.stages.all(stage, !has(stage.soak) || !has(stage.soak.holdback))",
+        "rollout.stages: soak.holdback needs a route, which gives each version its share; set route, or remove "
+        "holdback",
+    )
+    def _holdback_needs_a_route(self) -> bool:
+        return self.route is not None or not any(stage.soak and stage.soak.holdback for stage in self.rollout.stages)
+
 
 class StageName(StrEnum):
     """Where the deployment is. `Live`: no rollout is under way. `Rollback`: on the way from what was live to an earlier

@@ -82,9 +82,18 @@ class CanaryStage(ApiType):
 
 
 class SoakStage(ApiType):
-    """All traffic on the new revision, the old one kept warm."""
+    """All traffic on the new revision, or all but a share that is held back; the old one kept warm."""
 
     hold_for: Annotated[Duration, Field(alias="for", description="How long the old revision is kept warm.")] = "10m"
+    holdback: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=50,
+            description="Share of requests in whole percent that stays on the old revision until the soak ends, so "
+            "that gates go on comparing; needs a route. Without it, only limits and the pods themselves are watched.",
+        ),
+    ] = None
 
 
 class Stage(ApiType):

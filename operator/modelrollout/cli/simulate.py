@@ -23,9 +23,9 @@ order in which the runs appear:
   {"run": "a", "decision": "Rollback", "t": 270, "excess_errors": 31.4, "gate": "errors"}
 
 decision       Promote, Rollback or Hold. Promote: every gate has shown the candidate safe, and the policy's hold times
-               (shadow, and canary once per weight) and minRequests are over. A soak compares nothing and is not waited
-               for. Rollback: evidence of harm. At maxDuration onInconclusive decides (Pause: Hold); a run whose rows
-               end before that is on Hold.
+               (shadow, and canary once per weight) and minRequests are over. A soak is not simulated. Rollback:
+               evidence of harm. At maxDuration onInconclusive decides (Pause: Hold); a run whose rows end before that
+               is on Hold.
 t              when, in seconds since the rollout began.
 excess_errors  the candidate's bad requests until then, minus what the stable rate of each interval would have given.
 gate           the gate that decided; for Promote and Hold the one with most evidence of harm.

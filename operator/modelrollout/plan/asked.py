@@ -6,6 +6,7 @@ from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import Outcome, RevisionState
 from modelrollout.api.rolloutaction import RolloutActionSpec, Verb
 from modelrollout.plan.alarm import heard
+from modelrollout.plan.canary import can_carry
 from modelrollout.plan.observation import Observation, RevisionView
 from modelrollout.plan.plan import Decision
 from modelrollout.plan.records import record
@@ -37,6 +38,9 @@ def _promote(observation: Observation, request: RolloutActionSpec, now: datetime
         return "there is evidence of harm, and the candidate is rolled back instead"
     by = request.requested_by
     message = f"promoted by {by}: {request.reason}"
+    if observation.status.stage is StageName.SOAK and not can_carry(situation, 100):
+        ready, replicas = situation.candidate.ready, situation.replicas
+        return f"{ready} of {replicas} pods of the candidate are ready; ask again when it can carry all of the traffic"
     if observation.status.stage is StageName.SOAK:
         return promote(situation, reason="PromotedByPerson", message=message, by=by)
     return situation.decision(

@@ -16,6 +16,7 @@ from modelrollout.plan.capacity import carried_weight, ratio_weight, replicas_fo
 from modelrollout.plan.plan import Decision
 from modelrollout.plan.records import progress_sentence
 from modelrollout.plan.situation import Situation
+from modelrollout.plan.watch import soak_weight
 
 EVIDENCE_MENU = (1, 2, 5, 10, 25, 50)
 """Weights that `pace: Evidence` chooses from. All of the traffic is the soak's business."""
@@ -162,7 +163,7 @@ def _step(situation: Situation, *, weight: int, to: int) -> Decision:
 
 
 def _toward_all(situation: Situation, why: str) -> Decision:
-    """All of the traffic, as soon as the candidate can carry it; the old version stays warm for the soak."""
+    """The soak, as soon as the candidate can carry all of the traffic; the old version stays warm for it."""
     weight = situation.observation.status.weight
     if not can_carry(situation, 100):
         return situation.decision(
@@ -177,5 +178,6 @@ def _toward_all(situation: Situation, why: str) -> Decision:
         stage=StageName.SOAK,
         reason="CanaryPassed",
         message=message,
-        weight=100,
+        weight=soak_weight(situation.observation.spec),
+        capacity=100,
     )

@@ -7,9 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from modelrollout.api.modelrevision import MAX_CHANGES, Changes, ModelRevisionSpec
-from modelrollout.plan.observation import Observation
+from modelrollout.plan.observation import ConfigMapView, Observation
 from modelrollout.plan.plan import Decision
 from modelrollout.plan.snapshot import snapshot_of
+
+Contents = tuple[ConfigMapView, ConfigMapView]
+"""A ConfigMap as it was, and as it is."""
 
 _LONGEST = 300
 _LONGEST_VALUE = 80
@@ -20,22 +23,36 @@ def changes_of(observation: Observation, decision: Decision, id: str) -> Changes
     made = snapshot_of(observation, id) if id == decision.candidate else None
     if made is None:
         return None
-    return changes(made, before=observation.stable.spec if observation.stable else None)
+    wanted = observation.wanted
+    return changes(
+        made,
+        before=observation.stable.spec if observation.stable else None,
+        contents={
+            view.name: (wanted.former[view.name], view)
+            for view in wanted.sources.values()
+            if view.name in wanted.former
+        },
+    )
 
 
-def changes(after: ModelRevisionSpec, *, before: ModelRevisionSpec | None) -> Changes:
+def changes(
+    after: ModelRevisionSpec, *, before: ModelRevisionSpec | None, contents: Mapping[str, Contents] | None = None
+) -> Changes:
+    """`contents` of ConfigMaps that differ, by name, where both are known."""
     own = [after.model.changelog] if after.model.changelog else []
     if before is None:
         return Changes(entries=tuple(own))
-    found = [*own, *(_cut(line) for line in _differences(before, after))]
+    found = [*own, *(_cut(line) for line in _differences(before, after, contents or {}))]
     if len(found) > MAX_CHANGES:
         found = [*found[: MAX_CHANGES - 1], f"and {len(found) - MAX_CHANGES + 1} more changes"]
     return Changes(since=before.model.version, entries=tuple(found))
 
 
-def _differences(before: ModelRevisionSpec, after: ModelRevisionSpec) -> Iterator[str]:
+def _differences(
+    before: ModelRevisionSpec, after: ModelRevisionSpec, contents: Mapping[str, Contents]
+) -> Iterator[str]:
     yield from _paths("model", _model(before), _model(after))
-    yield from _configs(before, after)
+    yield from _configs(before, after, contents)
     yield from _paths("serving", _serving(before), _serving(after))
     yield from _paths("contract", before.contract or {}, after.contract or {})
     if (before.reference or {}) != (after.reference or {}):
@@ -51,8 +68,8 @@ def _serving(spec: ModelRevisionSpec) -> dict[str, Any]:
     return spec.serving.model_dump(mode="json", by_alias=True)
 
 
-def _configs(before: ModelRevisionSpec, after: ModelRevisionSpec) -> Iterator[str]:
-    """ConfigMaps and Secrets by name: that their content changed, which `kubectl model diff` then shows."""
+def _configs(before: ModelRevisionSpec, after: ModelRevisionSpec, contents: Mapping[str, Contents]) -> Iterator[str]:
+    """ConfigMaps key by key where their content is known; Secrets by name, that their content changed."""
     for kind, old, new in (
         ("ConfigMap", {o.name: o.digest for o in before.config.config_maps}, _digests(after)),
         ("Secret", {o.name: o.hash for o in before.config.secrets}, {o.name: o.hash for o in after.config.secrets}),
@@ -62,8 +79,27 @@ def _configs(before: ModelRevisionSpec, after: ModelRevisionSpec) -> Iterator[st
                 yield f"config: {kind} {name} added"
             elif name not in new:
                 yield f"config: {kind} {name} removed"
+            elif old[name] != new[name] and kind == "ConfigMap" and name in contents:
+                yield from _keys(f"config: ConfigMap {name}:", *contents[name])
             elif old[name] != new[name]:
                 yield f"config: {kind} {name} changed"
+
+
+def _keys(where: str, before: ConfigMapView, after: ConfigMapView) -> Iterator[str]:
+    """A value that is a word or a line is shown, a file is not."""
+    for old, new in ((before.data, after.data), (before.binary_data, after.binary_data)):
+        for key in sorted(old.keys() | new.keys()):
+            if key not in old:
+                yield f"{where} {key} added"
+            elif key not in new:
+                yield f"{where} {key} removed"
+            elif old[key] != new[key]:
+                shown = old is before.data and all(_is_short(value) for value in (old[key], new[key]))
+                yield f"{where} {key}: {old[key]} → {new[key]}" if shown else f"{where} {key} changed"
+
+
+def _is_short(value: str) -> bool:
+    return 0 < len(value) <= _LONGEST_VALUE and value.isprintable()
 
 
 def _digests(spec: ModelRevisionSpec) -> dict[str, str]:

@@ -88,7 +88,7 @@ def gathered(
         wanted = policy_of(gate)
         before = known.get(gate.name) or begin(
             wanted,
-            planned_seconds=seconds(rollout.max_duration),
+            planned_seconds=seconds(rollout.max_duration) + _held_back(rollout),
             interval_seconds=seconds(rollout.interval),
             phi=dispersions[gate.name].phi if gate.name in dispersions else 1.0,
         )
@@ -105,6 +105,12 @@ def gathered(
         dispersions=told,
         spent=spent,
     )
+
+
+def _held_back(rollout: Rollout) -> float:
+    """Seconds of a soak in which the comparison goes on; a part of the stake is kept for faults that show then."""
+    soak = next((stage.soak for stage in rollout.stages if stage.soak), None)
+    return seconds(soak.hold_for) if soak is not None and soak.holdback else 0.0
 
 
 def _cost(gate: Gate, observed: Observed | None) -> float:

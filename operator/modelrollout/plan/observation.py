@@ -106,12 +106,14 @@ class ConfigMapView:
 class Wanted:
     """What the spec refers to, looked up: all that its revision is made of beside the spec itself.
 
-    `sources` are the ConfigMaps that the copies are made from, by the name of the copy. `missing` says why a part could
-    not be looked up, as a reason and a sentence; the target is then what is there already.
+    `sources` are the ConfigMaps that the copies are made from, by the name of the copy; `former` are those of the live
+    revision that differ, by their own name, as far as they were looked up for the changelog. `missing` says why a part
+    could not be looked up, as a reason and a sentence; the target is then what is there already.
     """
 
     config: RevisionConfig = field(default_factory=RevisionConfig)
     sources: Mapping[str, ConfigMapView] = field(default_factory=dict)
+    former: Mapping[str, ConfigMapView] = field(default_factory=dict)
     pin: Pin | None = None
     contract: Mapping[str, Any] | None = None
     reference: Mapping[str, Any] | None = None

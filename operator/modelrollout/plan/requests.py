@@ -28,6 +28,7 @@ from modelrollout.plan.observation import ActionView, Observation
 from modelrollout.plan.plan import Decision
 from modelrollout.plan.records import cut, record
 from modelrollout.plan.review import awaits_review
+from modelrollout.plan.watch import soak_weight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +159,7 @@ def _promote(heard: Heeded, observation: Observation, action: ActionView, now: d
         return heard.refused(_not_rolling(observation))
     if awaits_review(observation):
         return heard.refused("a review stands before the candidate's first users; have it approved instead")
-    if status.stage is StageName.SOAK and status.weight < 100:
+    if status.stage is StageName.SOAK and status.weight != soak_weight(observation.spec):
         return heard.refused("it goes to all traffic already, as soon as its pods are ready")
     return replace(_with(heard, {"paused": None}, ""), decides=True)
 

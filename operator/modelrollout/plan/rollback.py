@@ -141,7 +141,7 @@ def _pause(situation: Situation, *, stage: StageName, why: str) -> Decision:
         reason="Inconclusive",
         message=message,
         weight=status.weight,
-        capacity=100 if stage is StageName.SHADOW else status.weight,
+        capacity=100 if stage in (StageName.SHADOW, StageName.SOAK) else status.weight,
         mirror=stage is StageName.SHADOW,
         standing=Standing.PAUSED,
         record=None

@@ -29,6 +29,7 @@ from modelrollout.plan.observation import Backend, Observation, RevisionView, Ro
 from modelrollout.plan.plan import Decision, Notice, Plan, Standing
 from modelrollout.plan.retention import answered_long_ago, too_old, untold
 from modelrollout.plan.status import deployment_status, revision_statuses
+from modelrollout.plan.watch import is_watched
 
 DRAIN = timedelta(seconds=10)
 """How long the pods of a revision live on after its weight went to 0, for requests that are still being answered."""
@@ -67,7 +68,7 @@ def shape(
         records=(decision.record,) if decision.record else (),
         evidence=decision.evidence if decision.candidate else None,
         judgement=decision.judgement,
-        wants_readings=decision.candidate is not None and decision.stage in (StageName.SHADOW, StageName.CANARY),
+        wants_readings=decision.candidate is not None and is_watched(observation.spec, decision.stage),
         wants_alerts=listens,
         requeue_after=max(0.05, (min(wakes) - now).total_seconds()) if wakes else None,
     )

@@ -1,33 +1,45 @@
-"""Soak: all traffic on the new revision, the old one kept warm, so that the way back is a change of weights."""
+"""Soak: all traffic on the new revision, the old one kept warm, so that the way back is a change of weights.
 
+What can still be judged is watched (`watch`), and harm takes it back from here as from anywhere. Where something is
+watched, the end needs data that are of now; without them the old version stays warm for as long as the policy lets a
+comparison take, and then `onInconclusive` decides.
+"""
+
+from dataclasses import replace
 from datetime import timedelta
 
 from modelrollout.api.base import seconds
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import Outcome, RevisionState
+from modelrollout.api.rollout import Inconclusive
 from modelrollout.plan.canary import can_carry
 from modelrollout.plan.plan import Decision, Standing
 from modelrollout.plan.records import record
+from modelrollout.plan.rollback import inconclusive
 from modelrollout.plan.situation import Situation
+from modelrollout.plan.watch import is_watched, soak_weight
 
 
 def soak(situation: Situation) -> Decision:
     policy = situation.observation.spec.soak
     hold = timedelta(seconds=seconds(policy.hold_for)) if policy else timedelta()
-    if situation.observation.status.weight < 100:
+    if situation.observation.status.weight != soak_weight(situation.observation.spec):
         return _shift(situation)
     if situation.weight_age() < hold:
         ends = situation.now + hold - situation.weight_age()
         return situation.decision(
             stage=StageName.SOAK,
             reason="Soaking",
-            message=f"all traffic on version {situation.candidate.spec.model.version}; "
+            message=f"{_share(situation)} on version {situation.candidate.spec.model.version}; "
             f"the old one is kept warm until {ends:%H:%M:%S}",
-            weight=100,
+            weight=situation.observation.status.weight,
+            capacity=100,
             wake_at=ends,
         )
     if not can_carry(situation, 100):
         return _waiting(situation)
+    if is_watched(situation.observation.spec, StageName.SOAK) and (not situation.fresh or _has_paused(situation)):
+        return _unseen(situation, since=situation.weight_age() - hold)
     return promote(situation, reason="Promoted", message=f"version {situation.candidate.spec.model.version} is live")
 
 
@@ -46,7 +58,7 @@ def promote(situation: Situation, *, reason: str, message: str, by: str | None =
             reason=reason,
             message=message,
             stage=StageName.SOAK,
-            weight=100,
+            weight=situation.observation.status.weight,
             judgement=situation.judgement,
             by=by,
         ),
@@ -62,21 +74,56 @@ def _shift(situation: Situation) -> Decision:
     """
     if not can_carry(situation, 100):
         return _waiting(situation)
-    message = "all traffic goes to the candidate"
+    weight = soak_weight(situation.observation.spec)
+    message = f"{_share(situation)} goes to the candidate"
     return situation.decision(
         stage=StageName.SOAK,
-        reason="AllTraffic",
+        reason="AllTraffic" if weight == 100 else "AlmostAllTraffic",
         message=message,
-        weight=100,
+        weight=weight,
+        capacity=100,
         record=record(
             at=situation.now,
             outcome=Outcome.ADVANCE,
-            reason="AllTraffic",
+            reason="AllTraffic" if weight == 100 else "AlmostAllTraffic",
             message=message,
             stage=StageName.SOAK,
-            weight=100,
+            weight=weight,
         ),
     )
+
+
+def _share(situation: Situation) -> str:
+    weight = soak_weight(situation.observation.spec)
+    return "all traffic" if weight == 100 else f"{weight} % of the traffic"
+
+
+def _has_paused(situation: Situation) -> bool:
+    """Whether `onInconclusive` holds it: that is a person's to end."""
+    conditions = situation.observation.status.conditions
+    return any(c.type == "Paused" and c.status == "True" and c.reason == "Inconclusive" for c in conditions)
+
+
+def _unseen(situation: Situation, *, since: timedelta) -> Decision:
+    """The soak's time is over `since` then, and what its end rests on cannot be seen now."""
+    status, rollout = situation.observation.status, situation.observation.spec.rollout
+    reason, message = situation.progress("WaitingForMetrics")
+    held = situation.decision(
+        stage=StageName.SOAK,
+        reason=reason,
+        message=f"the soak is over, but not without a look: {message}",
+        weight=status.weight,
+        capacity=100,
+    )
+    if status.resumed_at is not None:
+        since = min(since, situation.now - status.resumed_at)
+    limit = timedelta(seconds=seconds(rollout.max_duration))
+    if since < limit:
+        return replace(held, wake_at=situation.now + limit - since)
+    why = f"nothing could be seen for maxDuration {rollout.max_duration} after the soak"
+    if rollout.on_inconclusive is Inconclusive.PROMOTE:
+        return promote(situation, reason="PromotedInconclusive", message=f"{why}: {held.message}")
+    return inconclusive(situation, held, why=why)
 
 
 def _waiting(situation: Situation) -> Decision:

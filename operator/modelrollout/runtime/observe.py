@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from modelrollout.api.gates import TemplateRef
 from modelrollout.api.gatetemplate import GateTemplateSpec
-from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus, StageName
+from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from modelrollout.api.revision import child_name, digest, short
 from modelrollout.evidence import EvidenceError
 from modelrollout.plan.alerts import Firing
@@ -24,6 +24,7 @@ from modelrollout.plan.observation import (
     Wanted,
 )
 from modelrollout.plan.templates import Resolved, resolve
+from modelrollout.plan.watch import is_watched, watched
 from modelrollout.runtime.cache import Cache, Family
 from modelrollout.runtime.history import Histories
 from modelrollout.runtime.hub import MetricsHub, Tick
@@ -32,8 +33,6 @@ from modelrollout.runtime.projections import Deployment
 from modelrollout.runtime.queue import Key
 from modelrollout.runtime.readings import Arms, Look, find, reading, subscription
 from modelrollout.runtime.wanted import Lookup
-
-COMPARING = (StageName.SHADOW, StageName.CANARY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +56,7 @@ class Observer:
         revisions = _revisions(family)
         wanted = await self._lookup.wanted(*key, spec)
         target = _target(deployment.status, spec, wanted)
+        wanted = await self._with_former(key, deployment, wanted, revisions, target=target)
         resolved = self._resolve(key, deployment, spec, revisions.get(target))
         spec = resolved.spec
         read = await self._read(key, deployment, spec, revisions, target=target)
@@ -81,6 +81,16 @@ class Observer:
             firing=self._firing(key),
         )
         return Seen(observation=observation, counters=read.counters)
+
+    async def _with_former(
+        self, key: Key, deployment: Deployment, wanted: Wanted, revisions: Mapping[str, RevisionView], *, target: str
+    ) -> Wanted:
+        """With what the changelog of a revision needs that has none yet."""
+        live, made = revisions.get(deployment.status.stable or ""), revisions.get(target)
+        told = made is not None and made.status.changes is not None
+        if live is None or target == live.id or told or not wanted.sources:
+            return wanted
+        return await self._lookup.former(key[0], wanted, live=live.spec.config)
 
     def _firing(self, key: Key) -> tuple[Firing, ...]:
         tick = self._hub.latest(key)
@@ -113,10 +123,11 @@ class Observer:
         status = deployment.status
         candidate, stable = status.candidate, status.stable
         view = revisions.get(candidate) if candidate else None
-        if status.stage not in COMPARING or candidate != target or view is None or stable is None:
+        if not is_watched(spec, status.stage) or candidate != target or view is None or stable is None:
             return _Read()
+        looked_at = watched(spec, status.stage)
         try:
-            entry = self._ledger.get(key, view.id) or await self._recover(key, deployment, spec, view)
+            entry = self._ledger.get(key, view.id) or await self._recover(key, deployment, looked_at, view)
         except EvidenceError as error:
             return _Read(reading=Unreadable(f"the written evidence cannot be read: {error}"))
         except _PastUnknown as error:
@@ -128,7 +139,7 @@ class Observer:
             return _Read()
         if tick.unavailable is not None:
             return _Read(evidence=entry.evidence if entry else None, reading=Unreadable(tick.unavailable))
-        look = self._look(key, tick, spec, Arms.of(*key, candidate=view.id, stable=stable))
+        look = self._look(key, tick, looked_at, Arms.of(*key, candidate=view.id, stable=stable))
         newest, baseline = reading(look, previous=entry.counters if entry else {})
         if entry is None or entry.evidence is None or entry.evidence.policy != policy_digest(spec.rollout):
             newest = replace(newest, dispersions=await self._histories.dispersions(look))

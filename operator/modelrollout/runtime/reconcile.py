@@ -37,6 +37,7 @@ from modelrollout.plan.alerts import Selector
 from modelrollout.plan.conditions import broken
 from modelrollout.plan.observation import Observation, Reading
 from modelrollout.plan.plan import Notice
+from modelrollout.plan.watch import watched
 from modelrollout.runtime.act import Actor
 from modelrollout.runtime.cache import Cache
 from modelrollout.runtime.configs import SECRET_PERIOD_SECONDS, Secrets
@@ -234,7 +235,8 @@ def _wanted(observation: Observation, planned: Plan) -> Subscription:
     alerts = frozenset(Selector.of(policy) for policy in policies)
     if planned.wants_readings:
         arms = arms_of(observation, planned)
-        return replace(subscription(observation.namespace, observation.name, observation.spec, arms), alerts=alerts)
+        looked_at = watched(observation.spec, planned.status.stage)
+        return replace(subscription(observation.namespace, observation.name, looked_at, arms), alerts=alerts)
     return Subscription(
         interval_seconds=seconds(observation.spec.rollout.interval),
         selector=PodSelector(namespace=observation.namespace, deployment=observation.name),

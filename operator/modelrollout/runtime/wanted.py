@@ -3,14 +3,16 @@
 Nothing here may stop a rollback, so nothing raises: what cannot be read is said, and the decision is the planner's.
 """
 
+import contextlib
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from modelrollout.adapters.kubernetes import ApiError, Forbidden, KubernetesApi
+from modelrollout.adapters.kubernetes import CONFIG_MAPS, ApiError, Forbidden, KubernetesApi
 from modelrollout.api.base import ApiType
 from modelrollout.api.config import ConfigCopy, Document, RevisionConfig, SecretMark
 from modelrollout.api.contract import Contract
@@ -19,6 +21,7 @@ from modelrollout.api.reference import Reference
 from modelrollout.api.revision import config_digest, copy_name
 from modelrollout.api.sentences import sentence
 from modelrollout.plan.observation import ConfigMapView, Wanted
+from modelrollout.runtime import projections
 from modelrollout.runtime.configs import Configs, Secrets
 
 MAX_DOCUMENT_BYTES = 128 * 1024
@@ -60,6 +63,22 @@ class Lookup:
             )
         except _Missing as missing:
             return Wanted(missing=missing.told)
+
+    async def former(self, namespace: str, wanted: Wanted, *, live: RevisionConfig) -> Wanted:
+        """`wanted` with the content of the live revision's ConfigMaps that differ, from their copies.
+
+        For the changelog alone: one that cannot be read is told as changed.
+        """
+        copies = {view.name: copy for copy, view in wanted.sources.items()}
+        found: dict[str, ConfigMapView] = {}
+        for one in live.config_maps:
+            if copies.get(one.name, one.copy_name) == one.copy_name:
+                continue
+            with contextlib.suppress(ApiError):
+                body = await self._api.get(CONFIG_MAPS, namespace=namespace, name=one.copy_name)
+                if body is not None:
+                    found[one.name] = projections.config_map(body)
+        return replace(wanted, former=found)
 
     async def _config_map(self, namespace: str, name: str, field: str) -> ConfigMapView:
         try:

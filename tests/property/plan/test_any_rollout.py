@@ -30,6 +30,7 @@ SHADOW = Stage(shadow=ShadowStage(min_requests=200, hold_for="10s"))
 FIXED = Stage(canary=CanaryStage(weights=(10, 50), hold_for="10s"))
 PACED = Stage(canary=CanaryStage(pace=Pace.EVIDENCE, hold_for="10s", error_budget=5))
 SOAK = Stage(soak=SoakStage(hold_for="30s"))
+HELD_BACK = Stage(soak=SoakStage(hold_for="30s", holdback=20))
 
 POLICIES: Sequence[dict[str, Any]] = (
     {"stages": (SHADOW, FIXED, SOAK)},
@@ -39,6 +40,9 @@ POLICIES: Sequence[dict[str, Any]] = (
     {"stages": (SHADOW, FIXED, SOAK), "max_duration": "1m", "on_inconclusive": Inconclusive.ROLLBACK},
     {"stages": (SHADOW, PACED, SOAK), "max_duration": "1m", "on_inconclusive": Inconclusive.PROMOTE},
     {"stages": (SHADOW, REVIEW, FIXED, SOAK)},
+    {"stages": (FIXED, HELD_BACK)},
+    {"stages": (PACED, HELD_BACK), "gates": (ERRORS, LATENCY), "max_duration": "30s"},
+    {"stages": (FIXED, HELD_BACK), "max_duration": "1m", "on_inconclusive": Inconclusive.PROMOTE},
 )
 VERSIONS = ("1", "2", "3")
 IDS = {version: id_of(spec(version)) for version in VERSIONS}

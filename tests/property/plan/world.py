@@ -11,7 +11,7 @@ from typing import Any
 
 from modelrollout.api.base import seconds
 from modelrollout.api.group import LABEL_REVISION
-from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus, StageName
+from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from modelrollout.api.modelrevision import ModelRevisionStatus
 from modelrollout.api.revision import child_name
 from modelrollout.api.rolloutaction import Verb
@@ -42,6 +42,7 @@ from modelrollout.plan.observation import (
     Unreadable,
     WorkloadView,
 )
+from modelrollout.plan.watch import watched
 from tests.builders import NAME, NOW, asked, observation, pod, revision_spec, selector
 
 ROUNDS = 8
@@ -156,6 +157,8 @@ class World:
         """Plan and do it; with `cut_after` the process dies after so many actions, before the status is written."""
         observed = self.observe()
         planned = plan(observed, self.now)
+        # Prometheus knows what any time was like, also that at which evidence of an earlier rollout was taken up.
+        self._counters.setdefault(self.now, dict(self._served))
         self._remember(planned, consumed=isinstance(observed.reading, Reading))
         for action in planned.actions[:cut_after]:
             self._act(action, target=observed.target)
@@ -196,9 +199,9 @@ class World:
     def _read(self) -> tuple[CandidateEvidence | None, Reading | Unreadable | None]:
         candidate = self.revisions.get(self.status.candidate or "")
         stable = self.status.stable
-        comparing = self.status.stage in (StageName.SHADOW, StageName.CANARY)
+        looked_at = watched(self.spec, self.status.stage).rollout.gates
         target = observation(self.spec).target
-        if not comparing or candidate is None or stable is None or candidate.id != target:
+        if not looked_at or candidate is None or stable is None or candidate.id != target:
             return None, None
         if self._memory is None or self._memory.revision != candidate.id:
             written = candidate.status.evidence
@@ -211,7 +214,7 @@ class World:
         before = self._counters[known.evaluated_at] if known else self._counters[self._tick]
         after = self._counters[self._tick]
         served = Interval(candidate=_since(before, after, candidate.id), stable=_since(before, after, stable))
-        return known, Reading(at=self._tick, intervals={gate.name: served for gate in self.spec.rollout.gates})
+        return known, Reading(at=self._tick, intervals={gate.name: served for gate in looked_at})
 
     def _remember(self, planned: Plan, *, consumed: bool) -> None:
         if planned.evidence is None or not planned.wants_readings:

@@ -1,9 +1,7 @@
 """What conditions say to programs that know nothing of rollouts, in every phase."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -30,26 +28,9 @@ from tests.builders import (
     rolling,
     spec,
 )
+from tests.kstatus import kstatus
 
 V1, V2 = spec("1"), spec("2")
-
-
-def kstatus(body: Mapping[str, Any]) -> str:
-    """The published rules for a kind that kstatus does not know, in its order."""
-    if body["metadata"].get("deletionTimestamp"):
-        return "Terminating"
-    status = body["status"]
-    if status.get("observedGeneration", body["metadata"]["generation"]) != body["metadata"]["generation"]:
-        return "InProgress"
-    for condition in status.get("conditions", []):
-        if condition["type"] == "Reconciling" and condition["status"] == "True":
-            return "InProgress"
-        if condition["type"] == "Stalled" and condition["status"] == "True":
-            return "Failed"
-    for condition in status.get("conditions", []):
-        if condition["type"] == "Ready":
-            return "Current" if condition["status"] == "True" else "InProgress"
-    return "Current"
 
 
 def conditions(given: Observation) -> dict[str, Condition]:

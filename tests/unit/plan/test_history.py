@@ -14,7 +14,7 @@ from modelrollout.api.rolloutaction import MAX_KEPT, Verb
 from modelrollout.plan import Plan, plan
 from modelrollout.plan.actions import RemoveRequest, RemoveRevision
 from modelrollout.plan.changes import changes
-from modelrollout.plan.observation import Observation, RevisionView
+from modelrollout.plan.observation import ConfigMapView, Observation, RevisionView
 from tests.builders import (
     BAD,
     FEW,
@@ -108,6 +108,34 @@ class TestChanges:
             "config: ConfigMap settings added",
             "contract.inputs[amount].type: int → float",
         )
+
+    def test_configuration_is_told_key_by_key_where_its_content_is_known(self) -> None:
+        copies = [ConfigCopy(name="settings", digest=d * 32, copy_name=f"fraud-config-{d}") for d in ("ab", "cd")]
+        before, after = (
+            revision_spec(V1).model_copy(update={"config": RevisionConfig(config_maps=(copy,))}) for copy in copies
+        )
+        old = ConfigMapView(
+            name="fraud-config-ab",
+            data={"threshold": "0.8", "rules.json": '{\n"a": 1}', "mode": "strict", "kept": "as it was"},
+            binary_data={"table": "AAA="},
+        )
+        new = ConfigMapView(
+            name="settings",
+            data={"threshold": "0.9", "rules.json": '{\n"a": 2}', "limit": "5", "kept": "as it was"},
+            binary_data={"table": "AAB="},
+        )
+
+        known = changes(after, before=before, contents={"settings": (old, new)})
+        unknown = changes(after, before=before)
+
+        assert known.entries == (
+            "config: ConfigMap settings: limit added",
+            "config: ConfigMap settings: mode removed",
+            "config: ConfigMap settings: rules.json changed",
+            "config: ConfigMap settings: threshold: 0.8 → 0.9",
+            "config: ConfigMap settings: table changed",
+        )
+        assert unknown.entries == ("config: ConfigMap settings changed",)
 
     def test_a_change_of_everything_stays_short(self) -> None:
         many = {"spec": {"containers": [{"name": "server", "image": "x" * 5000}], **{f"f{n}": n for n in range(200)}}}

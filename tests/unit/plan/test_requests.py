@@ -230,6 +230,14 @@ class TestPromote:
         assert (planned.status.stage, planned.status.stable) == ("Live", id_of(V2))
         assert planned.revisions[id_of(V1)].state is RevisionState.SUPERSEDED
 
+    def test_a_soak_is_not_ended_while_pods_are_missing(self) -> None:
+        """Somebody scales up, or a node is lost: the old version's pods are needed."""
+        planned = when(rolling(V2, StageName.SOAK, weight=100, since=60, ready=1), asked(Verb.PROMOTE))
+
+        assert (planned.status.stage, planned.status.stable) == ("Soak", id_of(V1))
+        assert answer(planned).outcome is Answer.REFUSED
+        assert answer(planned).message.startswith("1 of 3 pods of the candidate are ready; ask again")
+
     def test_it_ends_a_pause(self) -> None:
         paused = with_status(IN_CANARY, paused=Pause(by="bob", reason="fire drill", at=ago(60)))
 
