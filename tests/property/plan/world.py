@@ -30,6 +30,7 @@ from modelrollout.plan.actions import (
     RemoveRoute,
     RemoveWorkload,
 )
+from modelrollout.plan.alerts import Firing
 from modelrollout.plan.gates import restored
 from modelrollout.plan.observation import (
     ActionView,
@@ -65,6 +66,7 @@ class World:
         self.metrics: dict[str, dict[str, float]] = {}
         self.writes = 0
         self.actions: list[ActionView] = []
+        self.firing: list[Firing] = []
         self._served: dict[str, Counts] = {}
         self._counters: dict[datetime, dict[str, Counts]] = {}
         self._memory: CandidateEvidence | None = None
@@ -153,6 +155,7 @@ class World:
             reading=reading,
             actions=tuple(self.actions),
             metrics=dict(self.metrics),
+            firing=tuple(self.firing),
         )
 
     def reconcile(self, *, cut_after: int | None = None) -> Plan:
