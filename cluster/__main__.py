@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from cluster import binaries, images, inside, monitoring_operator, settings
+from cluster import binaries, images, inside, mlflow_server, monitoring_operator, settings
 from cluster.down import down
 from cluster.errors import ClusterError
 from cluster.progress import say
@@ -41,6 +41,8 @@ def _run(arguments: argparse.Namespace, chosen: Settings) -> int:
         case "binaries":
             for path in _programs(chosen, arguments.names):
                 print(path)
+        case "mlflow-server":
+            print(mlflow_server.ensure(chosen))
         case "status":
             text, ready = status(chosen)
             print(text)
@@ -69,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     image.add_argument("--base", choices=sorted(images.PUBLIC_BASES), default="python")
     programs = verbs.add_parser("binaries", help="build programs: without names, those of tests without a cluster")
     programs.add_argument("names", nargs="*", metavar="NAME", help="helm, for example")
+    verbs.add_parser("mlflow-server", help="install MLflow in an environment of its own; prints its Python")
     verbs.add_parser("status", help="say what runs and where")
     return parser
 
