@@ -41,8 +41,8 @@ apiserver-test: .venv/ready  ## simulations, faults, benches, chart, and the API
 	$(PYTEST) -q tests/registry tests/simulation tests/faults tests/apiserver tests/prometheus tests/chart tests/gitops tests/bench
 
 e2e: cluster images  ## real pods, gateway, Prometheus, MLflow and traffic
-	$(PYTHON) -m cluster binaries helm
 	$(PYTHON) -m cluster mlflow-server
+	$(PYTHON) -m cluster binaries helm
 	$(IN_CLUSTER) $(PYTEST) -q tests/e2e
 
 cluster: .venv/ready  ## the throw-away cluster, up and healthy
@@ -50,6 +50,7 @@ cluster: .venv/ready  ## the throw-away cluster, up and healthy
 
 images: cluster
 	$(PYTHON) -m cluster image operator operator
+	$(PYTHON) -m cluster image observer operator --variant observer
 	$(PYTHON) -m cluster image demo-server demo/server
 
 sizes: images  ## how large the images are
@@ -77,6 +78,7 @@ lock:  ## resolve again and pin what is newest
 	uv pip compile -q pyproject.toml --extra mlflow $(LOCK) -o operator/requirements-mlflow.lock
 	uv pip compile -q requirements/mlflow-server.in $(LOCK) -o requirements/mlflow-server.lock
 	uv pip compile -q pyproject.toml --group dev $(LOCK) -o requirements/dev.lock
+	uv pip compile -q --group observer $(LOCK) --constraint operator/requirements.lock -o operator/observer.lock
 	uv pip compile -q --group supply $(LOCK) -o requirements/supply.lock
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --upgrade

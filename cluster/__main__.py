@@ -37,7 +37,11 @@ def _run(arguments: argparse.Namespace, chosen: Settings) -> int:
         case "exec":
             inside.execute(chosen, arguments.command)
         case "image":
-            print(images.build(chosen, arguments.name, Path(arguments.folder), base=arguments.base))
+            print(
+                images.build(
+                    chosen, arguments.name, Path(arguments.folder), base=arguments.base, variant=arguments.variant
+                )
+            )
         case "binaries":
             for path in _programs(chosen, arguments.names):
                 print(path)
@@ -68,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     image = verbs.add_parser("image", help="build an image and load it into the node; prints its tag")
     image.add_argument("name", metavar="NAME")
     image.add_argument("folder", metavar="DIR", help="the folder with the Dockerfile")
+    image.add_argument("--variant", default="", help="build from VARIANT.Dockerfile and VARIANT.lock instead")
     image.add_argument("--base", choices=sorted(images.PUBLIC_BASES), default="python")
     programs = verbs.add_parser("binaries", help="build programs: without names, those of tests without a cluster")
     programs.add_argument("names", nargs="*", metavar="NAME", help="helm, for example")
