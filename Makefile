@@ -37,9 +37,11 @@ fast: .venv/ready
 
 apiserver-test: .venv/ready  ## simulations, faults, benches, chart, and the API server's own answers (no cluster needed)
 	$(PYTHON) -m cluster binaries
-	$(PYTEST) -q tests/simulation tests/faults tests/apiserver tests/prometheus tests/chart tests/gitops tests/bench
+	$(PYTHON) -m cluster mlflow-server
+	$(PYTEST) -q tests/registry tests/simulation tests/faults tests/apiserver tests/prometheus tests/chart tests/gitops tests/bench
 
-e2e: cluster images  ## real pods, gateway, Prometheus and traffic
+e2e: cluster images  ## real pods, gateway, Prometheus, MLflow and traffic
+	$(PYTHON) -m cluster mlflow-server
 	$(IN_CLUSTER) $(PYTEST) -q tests/e2e
 
 cluster: .venv/ready  ## the throw-away cluster, up and healthy
@@ -68,6 +70,8 @@ clean: down
 
 lock:  ## resolve again and pin what is newest
 	uv pip compile -q pyproject.toml $(LOCK) -o operator/requirements.lock
+	uv pip compile -q pyproject.toml --extra mlflow $(LOCK) -o operator/requirements-mlflow.lock
+	uv pip compile -q requirements/mlflow-server.in $(LOCK) -o requirements/mlflow-server.lock
 	uv pip compile -q pyproject.toml --group dev $(LOCK) -o requirements/dev.lock
 	uv pip compile -q --group supply $(LOCK) -o requirements/supply.lock
 

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from cluster import binaries, images, inside, monitoring_operator, settings
+from cluster import binaries, images, inside, mlflow_server, monitoring_operator, settings
 from cluster.down import down
 from cluster.errors import ClusterError
 from cluster.progress import say
@@ -42,6 +42,8 @@ def _run(arguments: argparse.Namespace, chosen: Settings) -> int:
             for path in binaries.ensure(chosen, *binaries.API_SERVER_PROGRAMS, *binaries.TEST_PROGRAMS).values():
                 print(path)
             print(monitoring_operator.definitions(chosen))
+        case "mlflow-server":
+            print(mlflow_server.ensure(chosen))
         case "status":
             text, ready = status(chosen)
             print(text)
@@ -62,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     image.add_argument("folder", metavar="DIR", help="the folder with the Dockerfile")
     image.add_argument("--base", choices=sorted(images.PUBLIC_BASES), default="python")
     verbs.add_parser("binaries", help="build what tests without a cluster need: API server, Prometheus, Helm")
+    verbs.add_parser("mlflow-server", help="install MLflow in an environment of its own; prints its Python")
     verbs.add_parser("status", help="say what runs and where")
     return parser
 

@@ -1,7 +1,7 @@
 """Builds images from ordinary Dockerfiles and hands them to the cluster's node.
 
 A Dockerfile begins with ``ARG BASE`` and ``FROM ${BASE}``: the base is the public image, or one of ours where none
-can be pulled. A build needs no network, because the Python packages of a ``requirements.lock`` come along in the
+can be pulled. A build needs no network, because the Python packages of each ``requirements*.lock`` come along in the
 context as ``wheels/``. An image is named by the digest of all that went into it, so an unchanged one is neither built
 nor loaded again, and a changed one gets new pods.
 """
@@ -21,7 +21,7 @@ from cluster.progress import step
 from cluster.settings import Settings
 
 REPOSITORY = "modelrollout"
-LOCK_FILE = "requirements.lock"
+LOCK_FILES = "requirements*.lock"
 PUBLIC_BASES = {"python": "python:3.11-slim-bookworm", "debian": "debian:bookworm-slim"}
 OWN_BASES = {"python": rootfs.PYTHON, "debian": rootfs.BASE}
 # Also given to every image, for manifests that are written by hand.
@@ -35,7 +35,7 @@ class Context:
     """What is sent to the engine: the files of a folder, and wheels."""
 
     folder: Path
-    wheels: Path | None
+    wheels: tuple[Path, ...]
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Names within the context and the files behind them; hidden files and Python's caches stay out."""
@@ -43,8 +43,8 @@ class Context:
             name = path.relative_to(self.folder)
             if path.is_file() and not any(part.startswith(".") or part == "__pycache__" for part in name.parts):
                 yield str(name), path
-        for path in sorted(self.wheels.iterdir()) if self.wheels else []:
-            yield f"wheels/{path.name}", path
+        wheels = {path.name: path for house in self.wheels for path in house.iterdir()}
+        yield from ((f"wheels/{name}", path) for name, path in sorted(wheels.items()))
 
     def digest(self) -> str:
         """Wheels count by name: their folder's name is the digest of the lock file, which holds their hashes."""
@@ -69,8 +69,8 @@ def build(settings: Settings, name: str, folder: Path, *, base: str = "python") 
     if private and not engine.running(settings):
         with lock.exclusive(settings.cache):
             engine.start(settings)
-    locked = folder / LOCK_FILE
-    context = Context(folder, python_packages.wheelhouse(settings, locked) if locked.exists() else None)
+    locks = sorted(folder.glob(LOCK_FILES))
+    context = Context(folder, tuple(python_packages.wheelhouse(settings, lock) for lock in locks))
     parent = ensure_base(settings, OWN_BASES[base]) if private else PUBLIC_BASES[base]
     tag = f"{REPOSITORY}/{name}:{cache.digest(context.digest(), parent)}"
     if not _in_engine(settings, tag):

@@ -19,7 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = {
-    "operator": ROOT / "operator" / "requirements.lock",
+    "operator": ROOT / "operator" / "requirements-mlflow.lock",
     "demo-server": ROOT / "demo" / "server" / "requirements.lock",
 }
 PYTHON = "3.11"

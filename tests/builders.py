@@ -14,7 +14,7 @@ from modelrollout.api.base import ApiType, seconds
 from modelrollout.api.contract import Breaking, ContractSource
 from modelrollout.api.gates import Gate, Signal
 from modelrollout.api.group import API_VERSION, LABEL_NAME, LABEL_REVISION, MODEL_DEPLOYMENT, MODEL_REVISION
-from modelrollout.api.model import Model
+from modelrollout.api.model import Model, Pin
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus, StageName
 from modelrollout.api.modelrevision import ModelRevisionSpec, ModelRevisionStatus, RevisionState, StateChange
 from modelrollout.api.revision import child_name, content, digest, short
@@ -50,6 +50,8 @@ from modelrollout.plan.observation import (
 )
 from modelrollout.plan.plan import Plan
 from modelrollout.plan.planner import plan
+from modelrollout.plan.registered import Registered
+from modelrollout.plan.snapshot import snapshot
 from tests.clock import START
 
 NAMESPACE = "payments"
@@ -205,6 +207,29 @@ def revision(
         else WorkloadView(replicas=replicas, ready=replicas if ready is None else ready),
         service=None if replicas is None else ServiceView(selector=selector(id_of(of)), port=of.serving.port),
         pods=tuple(pods),
+    )
+
+
+def pinned(
+    version: str,
+    *,
+    model: Model | None = None,
+    state: RevisionState = RevisionState.PENDING,
+    metrics: Mapping[str, float] | None = None,
+) -> RevisionView:
+    """A revision of a version of the registry's model `fraud`; `model` is `spec.model` as it was written."""
+    of = spec().model_copy(update={"model": model or Model(name="fraud-classifier", uri=f"models:/fraud/{version}")})
+    known = Registered(
+        model="fraud",
+        pin=Pin(version=version, artifact_uri=f"mlflow-artifacts:/1/fraud-{version}", run_id=f"run-{version}"),
+        metrics=metrics or {},
+        contract={"inputs": [{"name": "amount", "type": "float"}]},
+    )
+    kept = ModelRevisionSpec.model_validate(snapshot(NAME, of, Wanted(registered=known)))
+    return RevisionView(
+        id=short(kept.digest),
+        spec=kept,
+        status=ModelRevisionStatus(state=state, history=(StateChange(state=state, at=ago(3600)),)),
     )
 
 
@@ -459,6 +484,7 @@ def rolling(
 
 
 _STATE = {
+    StageName.EVALUATE: "Evaluating",
     StageName.SHADOW: "Shadow",
     StageName.REVIEW: "Evaluating",
     StageName.CANARY: "Canary",

@@ -6,11 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 from modelrollout.api.group import API_VERSION, MODEL_DEPLOYMENT
+from modelrollout.api.model import Model
 from modelrollout.api.modeldeployment import ModelDeploymentStatus, StageName
+from modelrollout.api.modelrevision import RevisionState
+from modelrollout.api.registry import WrittenBack, WrittenTags
 from modelrollout.api.rolloutaction import Verb
 from modelrollout.plan import plan
 from modelrollout.plan.conditions import broken
-from modelrollout.plan.observation import Observation, RevisionView, ServiceView, Trouble, WorkloadView
+from modelrollout.plan.observation import Observation, RevisionView, ServiceView, Told, Trouble, WorkloadView, Writing
+from modelrollout.plan.write_back import digest_of, wish
 from tests.builders import (
     BAD,
     CANARY,
@@ -28,6 +32,7 @@ from tests.builders import (
     installing,
     live,
     observation,
+    pinned,
     pod,
     reading,
     revision,
@@ -102,6 +107,28 @@ def _unschedulable() -> Observation:
     return rolling(V2, StageName.SHADOW, ready=2, pods=pods, seen=FEW)
 
 
+def _registered(failed: tuple[str, str] | None = None) -> Observation:
+    """A live version of the registry, which was told of it, unless that failed."""
+    view = replace(
+        pinned("1", state=RevisionState.LIVE),
+        workload=WorkloadView(replicas=3, ready=3),
+        service=ServiceView(selector=selector(None), port=8080),
+    )
+    model = Model(name="fraud-classifier", uri="models:/fraud/1")
+    status = ModelDeploymentStatus(stage=StageName.LIVE, stable=view.id, stable_version="1")
+    wanted = wish(NAMESPACE, NAME, model=model, status=status, revisions={view.id: view}, writing=Writing(champion=""))
+    tags = [
+        WrittenTags(model=name, version=version, digest=digest_of(said))
+        for (name, version), said in wanted.tags.items()
+    ]
+    return replace(
+        observation(V1.model_copy(update={"model": model}), view, status=status),
+        target=view.id,
+        told=Told(written=WrittenBack(tags=tuple(tags)), failed=failed),
+        writing=Writing(champion=""),
+    )
+
+
 def _invalid() -> ModelDeploymentStatus:
     before = _planned(live(V1))
     told = broken(previous=before.conditions, generation=2, now=NOW, reason="InvalidSpec", message="spec.model: …")
@@ -122,6 +149,10 @@ PHASES: Mapping[str, Phase] = {
         body=body(_planned(installing(V1, ready=0, pods=(pod(Trouble.IMAGE_PULL, of=V1),)))), **_FAILED
     ),
     "live": Phase(body=body(_planned(live(V1))), kstatus="Current", argocd="Healthy"),
+    "live, and the registry knows": Phase(body=body(_planned(_registered())), kstatus="Current", argocd="Healthy"),
+    "live, and the registry is away": Phase(
+        body=body(_planned(_registered(("RegistryUnavailable", "no answer")))), kstatus="Current", argocd="Healthy"
+    ),
     "live with too few pods": Phase(
         body=body(_planned(replace(live(V1), revisions={id_of(V1): revision(V1, ready=1)}))), **_IN_PROGRESS
     ),

@@ -34,6 +34,7 @@ from modelrollout.api.modelrevision import (
     StoredEvidence,
     StoredGate,
 )
+from modelrollout.api.registry import MAX_ALIASES, MAX_WRITTEN, WrittenAlias, WrittenBack, WrittenTags
 from modelrollout.api.revision import digest
 from modelrollout.api.rollout import DEFAULT_GATES, ErrorRates
 from modelrollout.api.rolloutaction import Answer, RolloutAction, RolloutActionStatus, Verb
@@ -297,6 +298,11 @@ class TestFullStatus:
             )
             * MAX_ANSWERS,
             expected_verdict_at=AT,
+            registry=WrittenBack(
+                aliases=(WrittenAlias(model="m" * 200, alias="a" * 200, version="6" * 60),) * MAX_ALIASES,
+                tags=(WrittenTags(model="m" * 200, version="6" * 60, digest="0" * 16),) * MAX_WRITTEN,
+                at=AT,
+            ),
             replicas=6,
             ready_replicas=6,
             conditions=tuple(

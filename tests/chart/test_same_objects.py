@@ -10,6 +10,7 @@ from tests.chart.normal import normal
 from tests.chart.rendering import CHART, MANIFESTS, ROOT, Values, kinds, kustomize, objects, template
 
 IMAGE = {"image": {"tag": "dev"}}
+SECRET = "modelrollout-mlflow"
 PLAIN = {"podDisruptionBudget": {"enabled": False}, "topologySpread": {"enabled": False}}
 MONITORING = {"monitoring": {"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}}}
 
@@ -19,6 +20,7 @@ SPELLINGS: dict[str, tuple[tuple[str, ...], Values]] = {
     "namespaced": (("namespaced",), {**PLAIN, "scope": "Namespace"}),
     "monitoring": (("monitoring",), {**PLAIN, **MONITORING}),
     "network policy": (("network-policy",), {**PLAIN, "networkPolicy": {"enabled": True}}),
+    "mlflow": (("mlflow",), {**PLAIN, "registry": {"mlflow": "http://mlflow.mlops:5000", "secret": SECRET}}),
     "everything": (
         ("ha", "namespaced", "monitoring", "network-policy"),
         {**MONITORING, "scope": "Namespace", "networkPolicy": {"enabled": True}},

@@ -113,6 +113,18 @@ def test_operator_takes_the_flags_that_it_is_given() -> None:
     assert parse(container({"prometheus": {"url": "http://p:1"}})["args"], environ={}).prometheus_url == "http://p:1"
 
 
+def test_the_registry() -> None:
+    from modelrollout.runtime.settings import parse
+
+    values = {"registry": {"mlflow": "http://m:5000", "secret": "mlflow", "pollSeconds": 60, "cluster": "eu-1"}}
+    made = container(values)
+    chosen = parse(made["args"], environ={})
+
+    assert (chosen.mlflow_url, chosen.registry_poll_seconds, chosen.writing.cluster) == ("http://m:5000", 60, "eu-1")
+    assert made["envFrom"] == [{"secretRef": {"name": "mlflow", "optional": True}}]
+    assert "envFrom" not in container({})
+
+
 def test_what_else_is_asked_for_is_in_the_pod() -> None:
     values = {
         "imagePullSecrets": [{"name": "registry"}],

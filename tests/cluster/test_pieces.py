@@ -133,7 +133,7 @@ def test_image_context_leaves_out_hidden_files_and_adds_wheels(tmp_path: Path) -
         path.write_text("x")
     wheels.mkdir()
     (wheels / "a.whl").touch()
-    context = images.Context(source, wheels)
+    context = images.Context(source, (wheels,))
     assert [name for name, _ in context.files()] == ["Dockerfile", "pkg/a.py", "wheels/a.whl"]
     before = context.digest()
     (source / "pkg/a.py").write_text("y")

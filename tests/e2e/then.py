@@ -241,7 +241,7 @@ def rightly(state: State) -> tuple[str, ...]:
         return ("Failed",)
     if status.get("candidate") or status.get("stage") != "Live":
         return ("InProgress", "Failed") if condition(found, "Stalled")["status"] == "True" else ("InProgress",)
-    if status["stableVersion"] != found["spec"]["model"]["version"]:
+    if status["stableVersion"] != found["spec"]["model"].get("version", status["stableVersion"]):
         return ("InProgress", "Failed")  # what was asked for cannot even be made
     return ("Current", "InProgress")
 

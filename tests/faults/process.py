@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from modelrollout.adapters.clock import Clock
 from modelrollout.adapters.kubernetes import KubernetesApi
 from modelrollout.adapters.prometheus import MetricsSource
+from modelrollout.adapters.registry import Registry
 from modelrollout.runtime import first_list, handlers
 from modelrollout.runtime.cache import WATCHED, Cache
 from modelrollout.runtime.history import Histories
@@ -17,6 +18,7 @@ from modelrollout.runtime.hub import MetricsHub
 from modelrollout.runtime.ledger import Ledger
 from modelrollout.runtime.queue import WorkQueue
 from modelrollout.runtime.reconcile import Reconciler
+from modelrollout.runtime.registry_link import RegistryLink
 from modelrollout.runtime.telemetry import Telemetry
 from modelrollout.runtime.templates import WATCHED_TEMPLATES
 from modelrollout.runtime.workers import Workers
@@ -40,6 +42,7 @@ class Process:
         clock: Clock,
         *,
         deliver: Delivery = at_once,
+        registry: Registry | None = None,
     ) -> None:
         self._api = api
         self._store = store
@@ -48,6 +51,7 @@ class Process:
         self.telemetry = Telemetry()
         self.queue, self.cache, ledger = WorkQueue(clock, dice=random.Random(7)), Cache(), Ledger()
         self.hub = MetricsHub(source, clock, self.queue.add)
+        self._link = RegistryLink(cache=self.cache, clock=clock, wake=self.queue.add, registry=registry)
         self.reconciler = Reconciler(
             api=api,
             cache=self.cache,
@@ -56,6 +60,7 @@ class Process:
             histories=Histories(source),
             clock=clock,
             telemetry=self.telemetry,
+            registry=self._link,
         )
         self._workers = Workers(queue=self.queue, reconciler=self.reconciler, clock=clock, telemetry=self.telemetry)
         self._tasks: list[asyncio.Task[None]] = []
@@ -64,7 +69,7 @@ class Process:
     async def start(self) -> None:
         self._store.listeners.append(self._changed)
         await first_list.fill(self._api, self.cache, self.queue, namespace=None)
-        self._tasks = [asyncio.create_task(part) for part in (self.hub.run(), self._workers.run(2))]
+        self._tasks = [asyncio.create_task(part) for part in (self.hub.run(), self._workers.run(2), self._link.run())]
 
     async def end(self) -> None:
         """Without a word to anybody: what is under way is dropped where it is."""

@@ -38,6 +38,7 @@ from tests.faults.controllers import Controllers, cancelled
 from tests.faults.direct import Line, Meddle
 from tests.faults.process import Delivery, Process, at_once
 from tests.faults.prometheus import MemoryPrometheus
+from tests.faults.registry import MemoryRegistry
 from tests.faults.store import Change, Store
 from tests.faults.traffic import Behaviour, Traffic
 
@@ -193,6 +194,7 @@ class World:
         self.store.listeners.append(self.watchdog)
         self.prometheus = MemoryPrometheus(self.traffic)
         self.source: MetricsSource = source or self.prometheus
+        self.registry = MemoryRegistry(self.clock)
         self.meddle: Meddle = lambda *_: None
         self.lines: list[Line] = []
         self.processes: list[Process] = []
@@ -224,7 +226,7 @@ class World:
 
     async def start(self, *, deliver: Delivery = at_once) -> Process:
         line = Line(self.store, lambda request, moment: self.meddle(request, moment))
-        process = Process(line, self.store, self.source, self.clock, deliver=deliver)
+        process = Process(line, self.store, self.source, self.clock, deliver=deliver, registry=self.registry)
         self.lines.append(line)
         self.processes.append(process)
         await process.start()

@@ -21,6 +21,7 @@ class ConditionType(StrEnum):
     ROLLED_BACK = "RolledBack"
     PAUSED = "Paused"
     AWAITING_REVIEW = "AwaitingReview"
+    REGISTRY_SYNCED = "RegistrySynced"
 
 
 class Condition(ApiType):

@@ -1,13 +1,13 @@
 """What is served: a model version, where its artifact lies, and where it came from."""
 
+import re
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
 from modelrollout.api.base import ApiType
+from modelrollout.api.registry import REGISTRY_SCHEME, REGISTRY_URI, Aliases, Follow, registry_ref
 from modelrollout.api.rules import matching, rule
-
-REGISTRY_SCHEME = "models:/"
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 Uri = Annotated[
@@ -57,7 +57,34 @@ class ModelVersion(ApiType):
 
 
 class Model(ModelVersion):
-    """The model version that should be live. Changing it starts a rollout."""
+    """The model version that should be live. Changing it starts a rollout; `follow` and `aliases` start none."""
+
+    follow: Annotated[
+        Follow | None,
+        Field(
+            description="Alias: the URI's alias is looked at again and again, and a moved alias starts a rollout. "
+            "Without it, the URI is resolved once, until model is changed."
+        ),
+    ] = None
+    aliases: Annotated[
+        Aliases | None,
+        Field(description="Aliases that the operator moves in the registry after promotion and rollback."),
+    ] = None
+
+    @rule(
+        f"!self.uri.startsWith('{REGISTRY_SCHEME}') || self.uri.matches(r'{REGISTRY_URI}')",
+        "model.uri of a registry must name an alias or a version number, such as models:/fraud@champion or "
+        "models:/fraud/7",
+    )
+    def _names_an_alias_or_a_version(self) -> bool:
+        return not self.uri.startswith(REGISTRY_SCHEME) or registry_ref(self.uri) is not None
+
+    @rule(
+        f"!has(self.follow) || self.uri.matches(r'^{REGISTRY_SCHEME}[^/@]+@')",
+        "model.follow: Alias needs an alias in model.uri, such as models:/fraud@champion; name one, or remove follow",
+    )
+    def _follows_an_alias(self) -> bool:
+        return self.follow is None or re.match(f"^{REGISTRY_SCHEME}[^/@]+@", self.uri) is not None
 
     @rule(
         f"(has(self.version) && size(self.version) > 0) || self.uri.startsWith('{REGISTRY_SCHEME}')",

@@ -13,6 +13,7 @@ from modelrollout.api.config import Config, Document, Sha256
 from modelrollout.api.contract import ContractSource
 from modelrollout.api.gates import Signal
 from modelrollout.api.model import Model
+from modelrollout.api.registry import WrittenBack
 from modelrollout.api.rollout import CanaryStage, ReviewStage, Rollout, ShadowStage, SoakStage
 from modelrollout.api.rolloutaction import Answer, Person, RevisionId, Verb
 from modelrollout.api.route import Route
@@ -133,6 +134,7 @@ class StageName(StrEnum):
     """
 
     INSTALL = "Install"
+    EVALUATE = "Evaluate"
     SHADOW = "Shadow"
     REVIEW = "Review"
     CANARY = "Canary"
@@ -231,6 +233,7 @@ class ModelDeploymentStatus(ApiType):
         datetime | None,
         Field(description="When the comparison ends well, if traffic and evidence go on as they are; a forecast."),
     ] = None
+    registry: Annotated[WrittenBack | None, Field(description="What the model registry was told.")] = None
     replicas: Annotated[int, Field(ge=0, description="Pods of the stable revision and the candidate.")] = 0
     ready_replicas: Annotated[int, Field(ge=0, description="Those of them that are ready.")] = 0
     conditions: Annotated[
@@ -238,7 +241,7 @@ class ModelDeploymentStatus(ApiType):
         Field(
             max_length=12,
             description="Ready, Reconciling and Stalled as kstatus reads them, and Progressing, RolledBack, Paused, "
-            "AwaitingReview.",
+            "AwaitingReview; RegistrySynced where a model registry is involved.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()

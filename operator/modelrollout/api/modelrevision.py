@@ -12,6 +12,7 @@ from modelrollout.api.config import RevisionConfig
 from modelrollout.api.contract import ContractCheck
 from modelrollout.api.gates import TemplateKind
 from modelrollout.api.model import PinnedModel
+from modelrollout.api.registry import RegistryRecord
 from modelrollout.api.rolloutaction import Person
 from modelrollout.api.route import DnsLabel
 from modelrollout.api.rules import Rule
@@ -51,6 +52,10 @@ class ModelRevisionSpec(ApiType):
         Preserved | None, Field(description="How the training data were spread, as it was when the revision was made.")
     ] = None
     card: Annotated[Preserved | None, Field(description="The model card, as it was when the revision was made.")] = None
+
+    registry: Annotated[
+        RegistryRecord | None, Field(description="What the model registry said about it when it was pinned.")
+    ] = None
 
     _never_changes = Rule(
         cel="self == oldSelf",

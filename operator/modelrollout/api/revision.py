@@ -23,8 +23,7 @@ def content(
     model: ModelVersion, serving: Serving, config: RevisionConfig | None = None, pin: Pin | None = None
 ) -> dict[str, Any]:
     """What the digest covers: JSON-ready, absent fields left out."""
-    fields = set(ModelVersion.model_fields)
-    described = model.model_dump(mode="json", by_alias=True, include=fields, exclude_none=True, exclude_defaults=True)
+    described = _described(model)
     if pin is not None:
         described["pin"] = pin.model_dump(mode="json", by_alias=True, exclude_none=True)
     covered = {
@@ -42,6 +41,16 @@ def content(
 def digest(model: ModelVersion, serving: Serving, config: RevisionConfig | None = None, pin: Pin | None = None) -> str:
     """sha256 of the content, 64 hex digits."""
     return _sha256(content(model, serving, config, pin))
+
+
+def asked(model: ModelVersion) -> str:
+    """sha256 of the model as it was written: what a registry is asked, and what a pin is the answer to."""
+    return _sha256(_described(model))
+
+
+def _described(model: ModelVersion) -> dict[str, Any]:
+    fields = set(ModelVersion.model_fields)
+    return model.model_dump(mode="json", by_alias=True, include=fields, exclude_none=True, exclude_defaults=True)
 
 
 def config_digest(name: str, data: Mapping[str, str], binary_data: Mapping[str, str]) -> str:

@@ -4,7 +4,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from modelrollout.api.alerts import AlertPolicy, names_differ
 from modelrollout.api.base import ApiType, Duration, seconds
@@ -94,6 +94,20 @@ class SoakStage(ApiType):
             "that gates go on comparing; needs a route. Without it, only limits and the pods themselves are watched.",
         ),
     ] = None
+
+
+class OfflineGate(ApiType):
+    """A metric of the registry in which the candidate must not be worse than the live version."""
+
+    metric: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=200)],
+        Field(description="Name of the metric, as the training run or the logged model calls it, such as f1."),
+    ]
+    higher_is_better: Annotated[bool, Field(description="Whether a larger value is better; false for a loss.")] = True
+    tolerate: Annotated[
+        float,
+        Field(ge=0, le=1_000_000_000, description="How much worse the candidate may be, in the metric's own unit."),
+    ] = 0.0
 
 
 class Stage(ApiType):
@@ -205,6 +219,16 @@ class Rollout(ApiType):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         ),
     ] = ()
+    offline: Annotated[
+        tuple[OfflineGate, ...],
+        Field(
+            max_length=16,
+            description="Metrics of the model registry in which the candidate is compared with the live version before "
+            "it gets any pod. One that is worse is rejected; one that is missing holds, and after maxDuration "
+            "onInconclusive decides.",
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["metric"]},
+        ),
+    ] = ()
     interval: Annotated[Interval, Field(description="How often the evidence is looked at, from 1s to 5m.")] = "5s"
     warmup: Annotated[
         Duration, Field(description="Time after a candidate pod's start in which its requests are not judged.")
@@ -252,3 +276,10 @@ class Rollout(ApiType):
     )
     def _alert_names_differ(self) -> bool:
         return names_differ(self.alerts)
+
+    @rule(
+        "!has(self.offline) || self.offline.all(one, self.offline.exists_one(other, other.metric == one.metric))",
+        "offline: each metric is compared once; remove the second",
+    )
+    def _offline_metrics_differ(self) -> bool:
+        return len({gate.metric for gate in self.offline}) == len(self.offline)

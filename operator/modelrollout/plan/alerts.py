@@ -29,7 +29,7 @@ from modelrollout.api.base import seconds
 from modelrollout.api.modeldeployment import ModelDeploymentStatus, StageName
 from modelrollout.api.revision import DIGEST_IN_NAMES
 
-ROLLING = (StageName.SHADOW, StageName.REVIEW, StageName.CANARY, StageName.SOAK)
+ROLLING = (StageName.EVALUATE, StageName.SHADOW, StageName.REVIEW, StageName.CANARY, StageName.SOAK)
 
 # Prometheus calls a label of a target `exported_…` where it has set one of the same name itself. A gateway calls a
 # Service NAMESPACE_SERVICE_PORT, and its own label namespace says where the gateway is.

@@ -39,7 +39,7 @@ def changes(
     after: ModelRevisionSpec, *, before: ModelRevisionSpec | None, contents: Mapping[str, Contents] | None = None
 ) -> Changes:
     """`contents` of ConfigMaps that differ, by name, where both are known."""
-    own = [after.model.changelog] if after.model.changelog else []
+    own = _own_words(after)
     if before is None:
         return Changes(entries=tuple(own))
     found = [*own, *(_cut(line) for line in _differences(before, after, contents or {}))]
@@ -48,9 +48,16 @@ def changes(
     return Changes(since=before.model.version, entries=tuple(found))
 
 
+def _own_words(spec: ModelRevisionSpec) -> list[str]:
+    """What people wrote: in the ModelDeployment first, then in the registry."""
+    said = [spec.model.changelog, spec.registry.description if spec.registry else None]
+    return list(dict.fromkeys(text for text in said if text))
+
+
 def _differences(
     before: ModelRevisionSpec, after: ModelRevisionSpec, contents: Mapping[str, Contents]
 ) -> Iterator[str]:
+    yield from _metrics(before, after)
     yield from _paths("model", _model(before), _model(after))
     yield from _configs(before, after, contents)
     yield from _paths("serving", _serving(before), _serving(after))
@@ -66,6 +73,20 @@ def _model(spec: ModelRevisionSpec) -> dict[str, Any]:
 
 def _serving(spec: ModelRevisionSpec) -> dict[str, Any]:
     return spec.serving.model_dump(mode="json", by_alias=True)
+
+
+def _metrics(before: ModelRevisionSpec, after: ModelRevisionSpec) -> Iterator[str]:
+    """Offline metrics of both versions, as the registry knew them."""
+    old, new = (
+        {one.name: one.value for one in spec.registry.metrics} if spec.registry else {} for spec in (before, after)
+    )
+    for name in sorted(old.keys() | new.keys()):
+        if name not in old:
+            yield f"metric {name}: {new[name]:.6g}"
+        elif name not in new:
+            yield f"metric {name}: {old[name]:.6g} → unknown"
+        elif old[name] != new[name]:
+            yield f"metric {name}: {old[name]:.6g} → {new[name]:.6g}"
 
 
 def _configs(before: ModelRevisionSpec, after: ModelRevisionSpec, contents: Mapping[str, Contents]) -> Iterator[str]:

@@ -32,7 +32,7 @@ def install(observation: Observation, now: datetime) -> Decision:
             ended=ended,
         )
     if revision and revision.workload and revision.workload.replicas == replicas and ready >= replicas:
-        message = f"version {observation.spec.model.version} is live: the first one, with nothing to compare it with"
+        message = f"version {observation.version} is live: the first one, with nothing to compare it with"
         return Decision(
             stage=StageName.LIVE,
             stable=target,

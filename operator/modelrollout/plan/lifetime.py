@@ -41,4 +41,4 @@ def _successor(observation: Observation, decision: Decision, id: str) -> str:
     """The version that took the place of a live one, or of a candidate whose rollout it ended."""
     live = decision.stable != id and observation.status.stable == id
     view = observation.revision(decision.stable if live else decision.candidate or decision.stable)
-    return view.spec.model.version if view is not None else observation.spec.model.version
+    return view.spec.model.version if view is not None else observation.version

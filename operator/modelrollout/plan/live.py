@@ -17,7 +17,7 @@ def live(observation: Observation, now: datetime) -> Decision:
     replicas = observation.spec.serving.replicas
     ready = stable.ready if stable else 0
     former = observation.status.candidate
-    version = observation.spec.model.version
+    version = observation.version
     standing, reason, message = Standing.READY, "Live", f"version {version} is live"
     if ready < replicas:
         trouble = finding(stable, None) if stable else None
@@ -60,8 +60,11 @@ def stable_unknown(observation: Observation) -> Decision:
     )
 
 
-def content_missing(observation: Observation, reason: str, message: str) -> Decision:
-    """The spec refers to something that cannot be read, so nobody knows what is wanted: what is there stays."""
+def content_missing(observation: Observation, reason: str, message: str, *, waits: bool = False) -> Decision:
+    """The spec refers to something that cannot be read, so nobody knows what is wanted: what is there stays.
+
+    `waits`: it is being asked for, and nothing is amiss yet.
+    """
     status = observation.status
     stable = status.stable
     return Decision(
@@ -69,7 +72,7 @@ def content_missing(observation: Observation, reason: str, message: str) -> Deci
         stable=stable,
         candidate=None,
         rejected=status.rejected,
-        standing=Standing.STALLED,
+        standing=Standing.WORKING if waits else Standing.STALLED,
         reason=reason,
         message=message,
     )
@@ -85,5 +88,5 @@ def rolled_back(observation: Observation) -> Decision:
         rejected=observation.status.rejected,
         standing=Standing.ROLLED_BACK,
         reason=before.reason if before else "RolledBack",
-        message=before.message if before else f"version {observation.spec.model.version} was rolled back",
+        message=before.message if before else f"version {observation.version} was rolled back",
     )

@@ -12,10 +12,15 @@ from modelrollout.api.gatetemplate import GateTemplateSpec
 from modelrollout.api.model import Pin
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from modelrollout.api.modelrevision import ModelRevisionSpec, ModelRevisionStatus
+from modelrollout.api.registry import WrittenBack
 from modelrollout.api.rolloutaction import RolloutActionSpec
 from modelrollout.evidence import Evidence, Observed
 from modelrollout.evidence.dispersion import Dispersion
 from modelrollout.plan.alerts import Firing
+from modelrollout.plan.registered import Registered
+
+CHAMPION, PREVIOUS = "champion", "previous"
+"""What the aliases are called that the registry is told, where nobody says otherwise."""
 
 
 class Trouble(StrEnum):
@@ -108,17 +113,42 @@ class Wanted:
 
     `sources` are the ConfigMaps that the copies are made from, by the name of the copy; `former` are those of the live
     revision that differ, by their own name, as far as they were looked up for the changelog. `missing` says why a part
-    could not be looked up, as a reason and a sentence; the target is then what is there already.
+    could not be looked up, as a reason and a sentence; the target is then what is there already. `waits`: nothing is
+    amiss, the answer is on its way. `registered` is what a registry's URI means; `unheard` says why the registry cannot
+    be asked whether that has changed.
     """
 
     config: RevisionConfig = field(default_factory=RevisionConfig)
     sources: Mapping[str, ConfigMapView] = field(default_factory=dict)
     former: Mapping[str, ConfigMapView] = field(default_factory=dict)
-    pin: Pin | None = None
+    registered: Registered | None = None
+    unheard: tuple[str, str] | None = None
     contract: Mapping[str, Any] | None = None
     reference: Mapping[str, Any] | None = None
     card: Mapping[str, Any] | None = None
     missing: tuple[str, str] | None = None
+    waits: bool = False
+
+    @property
+    def pin(self) -> Pin | None:
+        return self.registered.pin if self.registered else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """Under which names the registry is told. An alias without a name is not written."""
+
+    champion: str = CHAMPION
+    previous: str = PREVIOUS
+    cluster: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What came of telling the registry. `failed` is a reason and a sentence, where it could not be told everything."""
+
+    written: WrittenBack
+    failed: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +216,9 @@ class Observation:
 
     The gates in `spec` are written out: those that name a template have been filled from `templates`. `unresolved` says
     why one could not be; it is then left out of the spec, and the rollout holds. `firing` are the alerts that fire by
-    the newest answer, as far as the policy names them.
+    the newest answer, as far as the policy names them. `metrics` are offline metrics that were read from the registry
+    just now, by revision. `told` is what came of telling the registry since the status was written, `writing` under
+    which names it is told.
     """
 
     namespace: str
@@ -207,6 +239,17 @@ class Observation:
     copies: Mapping[str, frozenset[str]] = field(default_factory=dict)
     actions: tuple[ActionView, ...] = ()
     firing: tuple[Firing, ...] = ()
+    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    told: Told | None = None
+    writing: Writing = field(default_factory=Writing)
+
+    @property
+    def version(self) -> str:
+        """Model version of what the spec asks for, as people call it."""
+        view = self.revision(self.target)
+        if view is not None:
+            return view.spec.model.version
+        return self.spec.model.version or (self.wanted.pin.version if self.wanted.pin else "")
 
     def revision(self, id: str | None) -> RevisionView | None:
         return self.revisions.get(id) if id else None

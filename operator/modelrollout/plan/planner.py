@@ -9,6 +9,7 @@ from modelrollout.plan.alarm import alarmed
 from modelrollout.plan.asked import asked
 from modelrollout.plan.canary import canary
 from modelrollout.plan.contracts import contract_gate
+from modelrollout.plan.evaluate import evaluate
 from modelrollout.plan.install import install
 from modelrollout.plan.live import content_missing, live, rolled_back, stable_unknown
 from modelrollout.plan.observation import Observation, RevisionView
@@ -49,7 +50,7 @@ def _decide(observation: Observation, now: datetime) -> Decision:
     if back is not None:
         return back
     if observation.wanted.missing is not None and observation.target != status.candidate:
-        return content_missing(observation, *observation.wanted.missing)
+        return content_missing(observation, *observation.wanted.missing, waits=observation.wanted.waits)
     if status.stable is None:
         return install(observation, now)
     if observation.target == status.stable:
@@ -103,6 +104,8 @@ def _unresolved(situation: Situation, why: str) -> Decision:
 
 def _stage(situation: Situation) -> Decision:
     match situation.observation.status.stage:
+        case StageName.EVALUATE:
+            return evaluate(situation)
         case StageName.SHADOW:
             return shadow(situation)
         case StageName.REVIEW:

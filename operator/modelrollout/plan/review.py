@@ -19,7 +19,7 @@ def after_review(spec: ModelDeploymentSpec) -> StageName:
 
 def awaits_review(observation: Observation) -> bool:
     """Whether the candidate has a review before it, or waits in it."""
-    before = (None, StageName.INSTALL, StageName.SHADOW, StageName.REVIEW)
+    before = (None, StageName.INSTALL, StageName.EVALUATE, StageName.SHADOW, StageName.REVIEW)
     check = observation.candidate.status.contract if observation.candidate is not None else None
     if check is not None and check.outcome is Judged.AWAITING_REVIEW and observation.status.weight == 0:
         return True

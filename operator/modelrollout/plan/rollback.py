@@ -2,6 +2,7 @@
 
 from modelrollout.api.alerts import FiredAlert
 from modelrollout.api.base import seconds
+from modelrollout.api.conditions import Condition
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import Outcome, RevisionState
 from modelrollout.api.revision import child_name
@@ -123,18 +124,24 @@ def inconclusive(situation: Situation, held: Decision, *, why: str) -> Decision:
                 ),
             )
         case Inconclusive.PAUSE:
-            return _pause(situation, stage=situation.observation.status.stage or held.stage, why=why)
+            return stand_still(situation, stage=situation.observation.status.stage or held.stage, why=why)
 
 
-def _pause(situation: Situation, *, stage: StageName, why: str) -> Decision:
-    """Everything stays as it is, and so does what was said when the pause began: a later look decides nothing.
+def halted(situation: Situation) -> Condition | None:
+    """What was said when it was paused for want of data, while that holds."""
+    conditions = situation.observation.status.conditions
+    return next(
+        (c for c in conditions if c.type == "Paused" and c.status == "True" and c.reason == "Inconclusive"), None
+    )
+
+
+def stand_still(situation: Situation, *, stage: StageName, why: str) -> Decision:
+    """Paused for want of data: all stays as it is, and so does what was said when it began.
 
     The record is made when the pause begins; evidence that restarts has its own first.
     """
     status = situation.observation.status
-    told = next(
-        (c for c in status.conditions if c.type == "Paused" and c.status == "True" and c.reason == "Inconclusive"), None
-    )
+    told = halted(situation)
     message = told.message if told else f"{why}; resume or promote it, or edit the policy or the model, to go on"
     return situation.decision(
         stage=stage,

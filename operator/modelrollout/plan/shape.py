@@ -47,6 +47,7 @@ def shape(
         now,
         tell_numbers=decision.evidence is None or decision.candidate in revisions,
         answers=answers,
+        revisions=revisions,
     )
     watched = Watched(
         namespace=observation.namespace, name=observation.name, policies=observation.spec.rollout.alerts, status=status

@@ -14,6 +14,10 @@ from modelrollout.plan.snapshot import snapshot_of
 
 
 def first_stage(spec: ModelDeploymentSpec) -> StageName:
+    return StageName.EVALUATE if spec.rollout.offline else after_evaluation(spec)
+
+
+def after_evaluation(spec: ModelDeploymentSpec) -> StageName:
     return StageName.SHADOW if spec.shadow else after_shadow(spec)
 
 
@@ -25,7 +29,7 @@ def start(observation: Observation, now: datetime) -> Decision:
     """A new candidate begins at the beginning; one that was on its way is taken out of traffic in the same plan."""
     former = observation.status.candidate
     stage = first_stage(observation.spec)
-    message = f"version {observation.spec.model.version} starts in stage {stage}"
+    message = f"version {observation.version} starts in stage {stage}"
     return Decision(
         stage=stage,
         stable=observation.status.stable,
@@ -47,7 +51,7 @@ def _held_at_once(observation: Observation) -> bool:
 
 
 def first_capacity(spec: ModelDeploymentSpec, stage: StageName) -> int:
-    """In percent. A person's review costs no pods where it comes first."""
-    if stage is StageName.REVIEW:
+    """In percent. An evaluation, and a person's review where it comes first, cost no pods."""
+    if stage in (StageName.EVALUATE, StageName.REVIEW):
         return 0
     return smallest_weight(spec.canary) if spec.canary and stage is StageName.CANARY else 100

@@ -20,6 +20,7 @@ from modelrollout.plan.lifetime import lifetime
 from modelrollout.plan.observation import Observation
 from modelrollout.plan.plan import Decision
 from modelrollout.plan.records import numbers
+from modelrollout.plan.synced import registry_condition
 from modelrollout.plan.turn_back import previous_of
 
 EVIDENCE_EVERY = timedelta(seconds=30)
@@ -27,6 +28,7 @@ EVIDENCE_EVERY = timedelta(seconds=30)
 
 _STATE = {
     StageName.INSTALL: RevisionState.PENDING,
+    StageName.EVALUATE: RevisionState.EVALUATING,
     StageName.SHADOW: RevisionState.SHADOW,
     StageName.REVIEW: RevisionState.EVALUATING,
     StageName.CANARY: RevisionState.CANARY,
@@ -43,16 +45,21 @@ def deployment_status(
     *,
     tell_numbers: bool,
     answers: tuple[AnsweredAction, ...],
+    revisions: Mapping[str, ModelRevisionStatus],
 ) -> ModelDeploymentStatus:
-    """`tell_numbers` is false while nothing but the numbers of a comparison moved: they go out with the evidence."""
+    """`tell_numbers` is false while nothing but the numbers of a comparison moved: they go out with the evidence.
+    `revisions` are the revision statuses that change with it.
+    """
     before = observation.status
+    previous = _previous(observation, decision)
     same_candidate = decision.candidate is not None and decision.candidate == before.candidate
     same_stage = same_candidate and decision.stage is before.stage
     same_weight = same_candidate and decision.weight == before.weight
     stable = observation.revision(decision.stable)
     rolling = decision.candidate is not None and decision.stage is not StageName.INSTALL
     going_on = same_candidate and rolling
-    reviewed = decision.resumed or (before.stage is StageName.REVIEW and not same_stage)
+    waiting = (StageName.EVALUATE, StageName.REVIEW)
+    waited = decision.resumed or (before.stage in waiting and not same_stage)
     return ModelDeploymentStatus(
         observed_generation=observation.generation,
         stage=decision.stage,
@@ -65,21 +72,25 @@ def deployment_status(
         stage_started_at=(before.stage_started_at if same_stage else now) if rolling else None,
         weight_changed_at=(before.weight_changed_at if same_weight else now) if rolling else None,
         rejected=decision.rejected,
-        previous=_previous(observation, decision),
+        previous=previous,
         promotion=_promotion(before, decision, now),
         paused=before.paused if going_on else None,
-        resumed_at=(now if reviewed else before.resumed_at) if going_on else None,
+        resumed_at=(now if waited else before.resumed_at) if going_on else None,
         approval=before.approval if going_on else None,
         actions=answers,
         expected_verdict_at=_expected(decision, before, tell_numbers=tell_numbers and rolling),
+        registry=observation.told.written if observation.told else before.registry,
         replicas=stable.workload.replicas if stable and stable.workload else 0,
         ready_replicas=stable.ready if stable else 0,
-        conditions=conditions(
-            decision,
-            previous=before.conditions,
-            generation=observation.generation,
-            now=now,
-            tell_numbers=tell_numbers,
+        conditions=(
+            *conditions(
+                decision,
+                previous=before.conditions,
+                generation=observation.generation,
+                now=now,
+                tell_numbers=tell_numbers,
+            ),
+            *registry_condition(observation, stable=decision.stable, previous=previous, revisions=revisions, now=now),
         ),
     )
 
@@ -117,7 +128,7 @@ def _version(observation: Observation, id: str | None) -> str | None:
     if view is not None:
         return view.spec.model.version
     if id == observation.target:
-        return observation.spec.model.version
+        return observation.version
     return observation.status.stable_version if id else None
 
 

@@ -17,6 +17,7 @@ from modelrollout.adapters.alertmanager import Alertmanager
 from modelrollout.adapters.clock import Clock, SystemClock
 from modelrollout.adapters.kubernetes import ApiError, KubernetesClient, NotConfiguredError
 from modelrollout.adapters.prometheus import PrometheusSource
+from modelrollout.adapters.registry import Registry, RegistryMissingError
 from modelrollout.runtime import first_list, handlers, resync
 from modelrollout.runtime.cache import Cache
 from modelrollout.runtime.directory import Directory
@@ -29,6 +30,7 @@ from modelrollout.runtime.ledger import Ledger
 from modelrollout.runtime.queue import WorkQueue
 from modelrollout.runtime.receiver import Receiver
 from modelrollout.runtime.reconcile import Reconciler
+from modelrollout.runtime.registry_link import RegistryLink
 from modelrollout.runtime.settings import Settings, parse
 from modelrollout.runtime.tasks_of_others import TasksOfOthers
 from modelrollout.runtime.telemetry import Telemetry
@@ -67,6 +69,17 @@ async def run(settings: Settings) -> int:
         source = PrometheusSource(settings.prometheus_url, clock=clock)
         stack.push_async_callback(source.close)
         queue, cache, ledger = WorkQueue(clock), Cache(), Ledger()
+        registry = _registry(settings, telemetry)
+        if registry is not None:
+            stack.push_async_callback(registry.close)
+        link = RegistryLink(
+            cache=cache,
+            clock=clock,
+            wake=queue.add,
+            registry=registry,
+            writing=settings.writing,
+            poll_seconds=settings.registry_poll_seconds,
+        )
         alertmanager = await _alertmanager(stack, settings, clock)
         hub = MetricsHub(source, clock, queue.add, on_query=telemetry.prometheus_query, alertmanager=alertmanager)
         reconciler = Reconciler(
@@ -77,6 +90,7 @@ async def run(settings: Settings) -> int:
             histories=Histories(source, on_query=telemetry.prometheus_query),
             clock=clock,
             telemetry=telemetry,
+            registry=link,
         )
         workers = Workers(queue=queue, reconciler=reconciler, clock=clock, telemetry=telemetry)
         telemetry.watch_queue(lambda: queue.depth)
@@ -104,10 +118,25 @@ async def run(settings: Settings) -> int:
                 cache=cache,
                 queue=queue,
                 hub=hub,
+                link=link,
                 workers=workers,
                 leadership=leadership,
                 stop=stop,
             )
+
+
+def _registry(settings: Settings, telemetry: Telemetry) -> Registry | None:
+    """MLflow's client is imported here, before the Lease is held: it takes seconds."""
+    if settings.mlflow_url is None:
+        return None
+    from modelrollout.adapters.mlflow import MlflowRegistry
+
+    try:
+        return MlflowRegistry(
+            settings.mlflow_url, token_file=settings.mlflow_token_file, on_call=telemetry.registry_call
+        )
+    except (ValueError, RegistryMissingError) as error:
+        raise NotConfiguredError(str(error)) from error
 
 
 async def _alertmanager(stack: contextlib.AsyncExitStack, settings: Settings, clock: Clock) -> Alertmanager | None:
@@ -169,6 +198,7 @@ async def _lead(
     cache: Cache,
     queue: WorkQueue,
     hub: MetricsHub,
+    link: RegistryLink,
     workers: Workers,
     leadership: "asyncio.Task[None]",
     stop: asyncio.Event,
@@ -179,6 +209,7 @@ async def _lead(
     parts = {
         "the watches": asyncio.create_task(_watch(settings, cache=cache, queue=queue, stop=stop)),
         "the metrics hub": asyncio.create_task(hub.run()),
+        "the registry": asyncio.create_task(link.run()),
         "the workers": asyncio.create_task(workers.run(settings.workers)),
         "the resync": asyncio.create_task(resync.run(api, cache, queue, clock, namespace=settings.namespace)),
         "the leadership": leadership,

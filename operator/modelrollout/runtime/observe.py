@@ -14,6 +14,7 @@ from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymen
 from modelrollout.api.revision import child_name, digest, short
 from modelrollout.evidence import EvidenceError
 from modelrollout.plan.alerts import Firing
+from modelrollout.plan.evaluate import awaits_metrics
 from modelrollout.plan.gates import policy_digest, restored
 from modelrollout.plan.observation import (
     CandidateEvidence,
@@ -25,6 +26,7 @@ from modelrollout.plan.observation import (
 )
 from modelrollout.plan.templates import Resolved, resolve
 from modelrollout.plan.watch import is_watched, watched
+from modelrollout.plan.write_back import registry_place
 from modelrollout.runtime.cache import Cache, Family
 from modelrollout.runtime.history import Histories
 from modelrollout.runtime.hub import MetricsHub, Tick
@@ -32,6 +34,7 @@ from modelrollout.runtime.ledger import Counters, Entry, Ledger
 from modelrollout.runtime.projections import Deployment
 from modelrollout.runtime.queue import Key
 from modelrollout.runtime.readings import Arms, Look, find, reading, subscription
+from modelrollout.runtime.registry_link import RegistryLink
 from modelrollout.runtime.wanted import Lookup
 
 
@@ -44,17 +47,27 @@ class Seen:
 
 
 class Observer:
-    def __init__(self, *, cache: Cache, ledger: Ledger, hub: MetricsHub, histories: Histories, lookup: Lookup) -> None:
+    def __init__(
+        self,
+        *,
+        cache: Cache,
+        ledger: Ledger,
+        hub: MetricsHub,
+        histories: Histories,
+        lookup: Lookup,
+        registry: RegistryLink,
+    ) -> None:
         self._cache = cache
         self._lookup = lookup
         self._ledger = ledger
         self._hub = hub
         self._histories = histories
+        self._registry = registry
 
     async def observe(self, key: Key, deployment: Deployment, spec: ModelDeploymentSpec) -> Seen:
         family = self._cache.family(key)
         revisions = _revisions(family)
-        wanted = await self._lookup.wanted(*key, spec)
+        wanted = await self._lookup.wanted(*key, spec, revisions=revisions.values(), status=deployment.status)
         target = _target(deployment.status, spec, wanted)
         wanted = await self._with_former(key, deployment, wanted, revisions, target=target)
         resolved = self._resolve(key, deployment, spec, revisions.get(target))
@@ -79,8 +92,24 @@ class Observer:
             copies=dict(family.copies),
             actions=tuple(family.actions.values()),
             firing=self._firing(key),
+            told=self._registry.write_back.told(key),
+            writing=self._registry.write_back.writing,
         )
-        return Seen(observation=observation, counters=read.counters)
+        return Seen(observation=self._measured(key, observation), counters=read.counters)
+
+    def _measured(self, key: Key, observation: Observation) -> Observation:
+        """With the registry's newest metrics, while an evaluation waits for some."""
+        if not awaits_metrics(observation):
+            self._registry.resolver.measured(key)
+            return observation
+        arms = {
+            view.id: registry_place(view) for view in (observation.candidate, observation.stable) if view is not None
+        }
+        places = {id: place for id, place in arms.items() if place is not None}
+        found, trouble = self._registry.resolver.metrics(key, places.values())
+        metrics = {id: found[place] for id, place in places.items() if place in found}
+        wanted = replace(observation.wanted, unheard=observation.wanted.unheard or trouble)
+        return replace(observation, metrics=metrics, wanted=wanted)
 
     async def _with_former(
         self, key: Key, deployment: Deployment, wanted: Wanted, revisions: Mapping[str, RevisionView], *, target: str

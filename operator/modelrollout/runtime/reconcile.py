@@ -48,6 +48,7 @@ from modelrollout.runtime.observe import Observer, Seen
 from modelrollout.runtime.projections import Deployment
 from modelrollout.runtime.queue import Key
 from modelrollout.runtime.readings import Arms, subscription
+from modelrollout.runtime.registry_link import RegistryLink
 from modelrollout.runtime.rollout_gauges import show
 from modelrollout.runtime.telemetry import Telemetry
 from modelrollout.runtime.wanted import Lookup
@@ -66,15 +67,21 @@ class Reconciler:
         histories: Histories,
         clock: Clock,
         telemetry: Telemetry,
+        registry: RegistryLink | None = None,
     ) -> None:
+        """`registry` is that of an operator without one where it is left out."""
         self._api = api
         self._cache = cache
         self._ledger = ledger
         self._hub = hub
         self._clock = clock
         self._telemetry = telemetry
-        lookup = Lookup(api=api, configs=cache.configs, secrets=Secrets(clock))
-        self._observer = Observer(cache=cache, ledger=ledger, hub=hub, histories=histories, lookup=lookup)
+        self._registry = registry or RegistryLink(cache=cache, clock=clock, wake=lambda _: None)
+        secrets = Secrets(clock)
+        lookup = Lookup(api=api, configs=cache.configs, secrets=secrets, resolver=self._registry.resolver)
+        self._observer = Observer(
+            cache=cache, ledger=ledger, hub=hub, histories=histories, lookup=lookup, registry=self._registry
+        )
         self._actor = Actor(api=api, cache=cache)
 
     async def reconcile(self, key: Key) -> float | None:
@@ -105,6 +112,7 @@ class Reconciler:
         for answer in planned.answers:
             await self._tell(deployment, answer)
         self._forget_what_is_decided(key, planned)
+        self._registry.write_back.look(key)
         show(self._telemetry, key, planned)
         for record in planned.records:
             self._telemetry.decided(outcome=record.outcome, reason=record.reason)
@@ -139,6 +147,7 @@ class Reconciler:
     def _forget(self, key: Key) -> None:
         self._hub.unsubscribe(key)
         self._ledger.drop(key)
+        self._registry.forget(key)
         self._telemetry.remove_rollout(key)
 
     async def _write(self, deployment: Deployment, observation: Observation, planned: Plan) -> bool:

@@ -3,8 +3,11 @@
 import argparse
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from modelrollout.plan.observation import CHAMPION, PREVIOUS, Writing
+from modelrollout.runtime.resolver import POLL_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +28,10 @@ class Settings:
     account: str
     workers: int
     verbose: bool
+    mlflow_url: str | None = None
+    mlflow_token_file: Path | None = None
+    registry_poll_seconds: float = POLL_SECONDS
+    writing: Writing = field(default_factory=Writing)
 
 
 def parse(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -58,6 +65,42 @@ def parse(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) 
         help="user name that actions for alerts are made under; the API server checks it (default: %(default)s)",
     )
     parser.add_argument("--workers", type=int, default=8, help="rollouts that are reconciled at once")
+    parser.add_argument(
+        "--mlflow",
+        metavar="URL",
+        default=environ.get("MLFLOW_TRACKING_URI") or None,
+        help="base address of the MLflow server that models:/ URIs are asked of; needs the extra modelrollout-operator"
+        "[mlflow]. Credentials come from MLFLOW_TRACKING_TOKEN, MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, "
+        "or --mlflow-token-file (default: no registry)",
+    )
+    parser.add_argument(
+        "--mlflow-token-file", metavar="PATH", type=Path, help="file with a bearer token for MLflow, read at each use"
+    )
+    parser.add_argument(
+        "--registry-poll",
+        metavar="SECONDS",
+        type=_poll,
+        default=environ.get("REGISTRY_POLL_SECONDS", f"{POLL_SECONDS:g}"),
+        help="how often aliases that are followed are looked at (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--champion-alias",
+        metavar="NAME",
+        default=CHAMPION,
+        help="alias that is moved to the live version; empty: none (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--previous-alias",
+        metavar="NAME",
+        default=PREVIOUS,
+        help="alias that is moved to the version before the live one; empty: none (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--cluster-name",
+        metavar="NAME",
+        default=environ.get("CLUSTER_NAME", ""),
+        help="goes into the tags that model versions get, where several clusters share a registry",
+    )
     parser.add_argument("--verbose", action="store_true", help="log every reconcile")
     given = parser.parse_args(arguments)
     return Settings(
@@ -73,7 +116,18 @@ def parse(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) 
         account=given.account,
         workers=given.workers,
         verbose=given.verbose,
+        mlflow_url=given.mlflow,
+        mlflow_token_file=given.mlflow_token_file,
+        registry_poll_seconds=given.registry_poll,
+        writing=Writing(champion=given.champion_alias, previous=given.previous_alias, cluster=given.cluster_name),
     )
+
+
+def _poll(text: str) -> float:
+    seconds = float(text)
+    if not 1 <= seconds <= 86400:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1 and 86400 seconds")
+    return seconds
 
 
 def _account(environ: Mapping[str, str]) -> str:

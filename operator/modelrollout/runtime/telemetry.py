@@ -14,6 +14,7 @@ which also makes setting and removing all of them one step.
 | `modelrollout_prometheus_queries_total` | counter | `result`: success, unavailable | queries to Prometheus |
 | `modelrollout_alert_requests_total` | counter | `code` | requests of Alertmanager, by our answer |
 | `modelrollout_alerts_total` | counter | `result`: filed, known, ignored, withdrawn, invalid | alerts that it sent |
+| `modelrollout_registry_calls_total` | counter | `call`, `result` | questions to the registry, and what it was told |
 | `modelrollout_decisions_total` | counter | `outcome`, `reason` | decisions, as in the revisions' status |
 | `modelrollout_leader` | gauge | | 1 in the process that acts, else 0 |
 | `modelrollout_rollout_weight_percent` | gauge | `namespace`, `name`, `revision` | the candidate's share of traffic |
@@ -87,6 +88,12 @@ class Telemetry:
         self._queries = Counter(
             "modelrollout_prometheus_queries_total", "Queries to Prometheus.", ["result"], registry=self.registry
         )
+        self._registry_calls = Counter(
+            "modelrollout_registry_calls_total",
+            "Questions to the model registry, and what it was told.",
+            ["call", "result"],
+            registry=self.registry,
+        )
         self._decisions = Counter(
             "modelrollout_decisions_total", "Decisions taken.", ["outcome", "reason"], registry=self.registry
         )
@@ -120,6 +127,9 @@ class Telemetry:
 
     def alerts(self, result: str, count: int = 1) -> None:
         self._alerts.labels(result).inc(count)
+
+    def registry_call(self, call: str, result: str) -> None:
+        self._registry_calls.labels(call, result).inc()
 
     def decided(self, *, outcome: str, reason: str) -> None:
         self._decisions.labels(outcome, reason).inc()

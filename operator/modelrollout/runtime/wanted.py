@@ -4,7 +4,7 @@ Nothing here may stop a rollback, so nothing raises: what cannot be read is said
 """
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
@@ -16,13 +16,14 @@ from modelrollout.adapters.kubernetes import CONFIG_MAPS, ApiError, Forbidden, K
 from modelrollout.api.base import ApiType
 from modelrollout.api.config import ConfigCopy, Document, RevisionConfig, SecretMark
 from modelrollout.api.contract import Contract
-from modelrollout.api.modeldeployment import ModelDeploymentSpec
+from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from modelrollout.api.reference import Reference
 from modelrollout.api.revision import config_digest, copy_name
 from modelrollout.api.sentences import sentence
-from modelrollout.plan.observation import ConfigMapView, Wanted
+from modelrollout.plan.observation import ConfigMapView, RevisionView, Wanted
 from modelrollout.runtime import projections
 from modelrollout.runtime.configs import Configs, Secrets
+from modelrollout.runtime.resolver import Resolver
 
 MAX_DOCUMENT_BYTES = 128 * 1024
 """Each revision keeps its documents, and etcd refuses objects of more than a megabyte and a half."""
@@ -40,18 +41,37 @@ class _Missing(Exception):  # noqa: N818
 
 
 class Lookup:
-    def __init__(self, *, api: KubernetesApi, configs: Configs, secrets: Secrets) -> None:
+    def __init__(self, *, api: KubernetesApi, configs: Configs, secrets: Secrets, resolver: Resolver) -> None:
         self._api = api
+        self._resolver = resolver
         self._configs = configs
         self._secrets = secrets
         self._read = lru_cache(_KNOWN_DOCUMENTS)(_read)  # the same text is looked up at every reconcile
 
-    async def wanted(self, namespace: str, name: str, spec: ModelDeploymentSpec) -> Wanted:
-        """`name` is that of the ModelDeployment, after which copies are called."""
+    async def wanted(
+        self,
+        namespace: str,
+        name: str,
+        spec: ModelDeploymentSpec,
+        *,
+        revisions: Iterable[RevisionView] = (),
+        status: ModelDeploymentStatus | None = None,
+    ) -> Wanted:
+        """`name` is that of the ModelDeployment, after which copies are called; `revisions`, `status` are its own."""
+        resolution = self._resolver.resolve(
+            (namespace, name), spec.model, revisions=revisions, status=status or ModelDeploymentStatus()
+        )
+        if resolution.registered is None and resolution.waits:
+            waiting = ("Resolving", f"model.uri {spec.model.uri}: the registry is being asked")
+            return Wanted(missing=waiting, waits=True)
+        if resolution.registered is None and resolution.trouble is not None:
+            return Wanted(missing=resolution.trouble, unheard=resolution.trouble)
         try:
             views = [await self._config_map(namespace, ref, "config") for ref in spec.config.config_map_refs]
             copies = {view.name: _copy(name, view) for view in views}
             return Wanted(
+                registered=resolution.registered,
+                unheard=resolution.trouble,
                 config=RevisionConfig(
                     config_maps=tuple(copies[view.name] for view in views),
                     secrets=tuple([await self._secret(namespace, ref) for ref in spec.config.secret_refs]),
@@ -62,7 +82,7 @@ class Lookup:
                 card=await self._document(namespace, "card", spec.card),
             )
         except _Missing as missing:
-            return Wanted(missing=missing.told)
+            return Wanted(missing=missing.told, unheard=resolution.trouble)
 
     async def former(self, namespace: str, wanted: Wanted, *, live: RevisionConfig) -> Wanted:
         """`wanted` with the content of the live revision's ConfigMaps that differ, from their copies.

@@ -108,7 +108,7 @@ def test_only_the_pod_template_documents_and_stored_evidence_keep_unknown_fields
 
 def test_keys_of_list_maps_are_required_in_their_items() -> None:
     maps = {path: node for path, node in NODES if node.get("x-kubernetes-list-type") == "map"}
-    names = {"containers", "gates", "alerts", "conditions", "inputs", "outputs"}
+    names = {"containers", "gates", "alerts", "offline", "conditions", "inputs", "outputs"}
     assert {path.rsplit(".", 1)[1] for path in maps} == names
     for path, node in maps.items():
         assert set(node["x-kubernetes-list-map-keys"]) <= set(node["items"]["required"]), path

@@ -21,6 +21,7 @@ from modelrollout.api.modelrevision import (
     StoredEvidence,
     StoredGate,
 )
+from modelrollout.api.registry import WrittenAlias, WrittenBack, WrittenTags
 from modelrollout.api.rolloutaction import Answer, RolloutActionStatus, Verb
 
 AT = datetime(2026, 10, 5, 12, 30, 15, 250000, tzinfo=UTC)
@@ -51,6 +52,11 @@ DEPLOYMENT = ModelDeploymentStatus(
     weight=10,
     stage_started_at=AT,
     previous="fedcba9876",
+    registry=WrittenBack(
+        aliases=(WrittenAlias(model="fraud", alias="champion", version="6"),),
+        tags=(WrittenTags(model="fraud", version="6", digest="0a1b"),),
+        at=AT,
+    ),
     paused=Pause(by="anna", reason="the queue behind it is full", at=AT),
     approval=Approval(by="olga", role="model-risk", reason="checked", digest="ab" * 32, at=AT, expires_at=AT),
     actions=(
@@ -116,6 +122,11 @@ def test_names_on_the_wire_are_in_camel_case() -> None:
                 "at": "2026-10-05T12:30:15.250000Z",
             }
         ],
+        "registry": {
+            "aliases": [{"model": "fraud", "alias": "champion", "version": "6"}],
+            "tags": [{"model": "fraud", "version": "6", "digest": "0a1b"}],
+            "at": "2026-10-05T12:30:15.250000Z",
+        },
         "replicas": 0,
         "readyReplicas": 0,
         "conditions": [

@@ -17,6 +17,7 @@ from modelrollout.runtime.hub import MetricsHub
 from modelrollout.runtime.ledger import Ledger
 from modelrollout.runtime.queue import Key, WorkQueue
 from modelrollout.runtime.reconcile import Reconciler
+from modelrollout.runtime.registry_link import RegistryLink
 from modelrollout.runtime.telemetry import Telemetry
 from tests.builders import NAME, NAMESPACE, rolling
 from tests.clock import ManualClock
@@ -65,6 +66,7 @@ class Parts:
         self.queue = WorkQueue(self.clock)
         self.prometheus = Script()
         self.hub = MetricsHub(self.prometheus, self.clock, self.queue.add)
+        self.registry = RegistryLink(cache=self.cache, clock=self.clock, wake=self.queue.add)
         self.reconciler = Reconciler(
             api=self.line,
             cache=self.cache,
@@ -73,6 +75,7 @@ class Parts:
             histories=Histories(self.prometheus),
             clock=self.clock,
             telemetry=self.telemetry,
+            registry=self.registry,
         )
 
     def hear(self) -> None:

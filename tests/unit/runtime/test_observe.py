@@ -59,7 +59,10 @@ async def observe(parts: Parts) -> Seen:
         ledger=parts.ledger,
         hub=parts.hub,
         histories=Histories(parts.prometheus),
-        lookup=Lookup(api=parts.line, configs=parts.cache.configs, secrets=Secrets(parts.clock)),
+        lookup=Lookup(
+            api=parts.line, configs=parts.cache.configs, secrets=Secrets(parts.clock), resolver=parts.registry.resolver
+        ),
+        registry=parts.registry,
     )
     observing = asyncio.create_task(observer.observe(KEY, deployment, deployment.spec))
     await parts.clock.run(0.5)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from modelrollout.plan.observation import Writing
 from modelrollout.runtime.settings import Settings, parse
 
 
@@ -55,7 +56,34 @@ def test_alerts_are_listened_for_where_a_token_is() -> None:
     assert (settings.alertmanager_url, settings.account) == ("http://a:9093", "system:serviceaccount:ml:operator")
 
 
-@pytest.mark.parametrize("given", [["--port", "http"], ["--workers", "many"], ["--namespaces", "a"], ["payments"]])
+def test_the_registry() -> None:
+    given = ["--mlflow", "http://m:5000", "--mlflow-token-file", "/run/token", "--registry-poll", "60"]
+    given += ["--champion-alias", "prod", "--previous-alias", "", "--cluster-name", "eu-1"]
+    settings = parse(given, environ={})
+    assert (settings.mlflow_url, settings.mlflow_token_file) == ("http://m:5000", Path("/run/token"))
+    assert settings.registry_poll_seconds == 60
+    assert settings.writing == Writing(champion="prod", previous="", cluster="eu-1")
+
+
+def test_the_registry_of_the_environment() -> None:
+    environ = {"MLFLOW_TRACKING_URI": "http://m:5000", "REGISTRY_POLL_SECONDS": "5", "CLUSTER_NAME": "eu-1"}
+    settings = parse([], environ=environ)
+    assert (settings.mlflow_url, settings.registry_poll_seconds) == ("http://m:5000", 5)
+    assert settings.writing.cluster == "eu-1"
+    assert parse([], environ={"MLFLOW_TRACKING_URI": ""}).mlflow_url is None
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--port", "http"],
+        ["--registry-poll", "0"],
+        ["--registry-poll", "often"],
+        ["--workers", "many"],
+        ["--namespaces", "a"],
+        ["payments"],
+    ],
+)
 def test_what_cannot_be_meant_ends_with_a_usage_line(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         parse(given, environ={})

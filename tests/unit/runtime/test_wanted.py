@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 
 from modelrollout.adapters.kubernetes import CONFIG_MAPS, SECRETS, Forbidden, JsonObject, Unreachable
+from modelrollout.adapters.registry import NoRegistry
 from modelrollout.api.config import Config, Document, DocumentRef
 from modelrollout.api.contract import ContractSource
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
 from modelrollout.plan.observation import Wanted
 from modelrollout.runtime.configs import SECRET_PERIOD_SECONDS, Configs, Secrets
+from modelrollout.runtime.resolver import Resolver
 from modelrollout.runtime.wanted import MAX_DOCUMENT_BYTES, Lookup
 from tests.builders import NAME, NAMESPACE, spec
 from tests.clock import ManualClock
@@ -25,7 +27,12 @@ class Place:
         self.store = Store(self.clock)
         self.line = Line(self.store)
         self.configs = Configs()
-        self.lookup = Lookup(api=self.line, configs=self.configs, secrets=Secrets(self.clock))
+        self.lookup = Lookup(
+            api=self.line,
+            configs=self.configs,
+            secrets=Secrets(self.clock),
+            resolver=Resolver(NoRegistry(), self.clock, lambda _: None),
+        )
 
     def holds(self, name: str, resource: Any = CONFIG_MAPS, **data: str) -> JsonObject:
         body = {"metadata": {"name": name, "namespace": NAMESPACE}, "data": data}
