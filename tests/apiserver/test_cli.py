@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.revision import digest
@@ -221,3 +222,34 @@ class TestAsAPlugin:
     def test_kubectls_own_completion(self, plugin: Callable[..., str]) -> None:
         assert plugin("__complete", "model", "rollb").startswith("rollback\t")
         assert plugin("__complete", "model", "rollback", "-n", "payments", "fr") == "fraud\tProgressing\n:4\n"
+
+
+class TestTls:
+    """The server's certificate is trusted by the kubeconfig's authority, and for its own name."""
+
+    @pytest.fixture
+    def status(
+        self, people: Kubectl, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> Callable[..., tuple[int, str]]:
+        def run(**cluster: object) -> tuple[int, str]:
+            config = yaml.safe_load(people.kubeconfig.read_text())
+            known = config["clusters"][0]["cluster"]
+            config["clusters"][0]["cluster"] = {key: value for key, value in {**known, **cluster}.items() if value}
+            path = tmp_path / "kubeconfig"
+            path.write_text(yaml.safe_dump(config))
+            code = main(["status", "-A", "--kubeconfig", str(path)])
+            return code, capsys.readouterr().err
+
+        return run
+
+    def test_it_is_trusted(self, status: Callable[..., tuple[int, str]]) -> None:
+        assert status() == (0, "")
+        assert status(**{"tls-server-name": "kubernetes.default.svc"}) == (0, "")
+        assert status(**{"certificate-authority": None, "insecure-skip-tls-verify": True}) == (0, "")
+
+    @pytest.mark.parametrize("cluster", [{"certificate-authority": None}, {"tls-server-name": "elsewhere.example"}])
+    def test_it_is_not(self, status: Callable[..., tuple[int, str]], cluster: dict[str, object]) -> None:
+        code, error = status(**cluster)
+        assert code == 2
+        assert error.startswith("kubectl-model status: the certificate of https://127.0.0.1:")
+        assert " is not trusted: " in error

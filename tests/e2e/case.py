@@ -6,10 +6,14 @@ A test reads `given, when, then = case.steps()`: what there is, what is done, wh
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import subprocess
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -117,6 +121,16 @@ class Case:
     def execute(self, pod: str, *command: str) -> str:
         """What a command prints in a pod's first container."""
         return kubectl("exec", pod, "-n", self.namespace, "--", *command)
+
+    def model(self, *words: str) -> str:
+        """What `kubectl model` prints: kubectl finds it as a plugin beside the Python that runs the tests."""
+        path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+        command = ["kubectl", "model", *words, "-n", self.namespace]
+        done = subprocess.run(
+            command, env={**os.environ, "PATH": path}, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}{done.stdout}"
+        return done.stdout
 
     def fetch(self, *arguments: str) -> Object:
         found: Object = json.loads(kubectl("get", *arguments, "-n", self.namespace, "-o", "json"))

@@ -6,9 +6,10 @@ import json
 import time
 from datetime import UTC, datetime, timedelta
 
+from demo.kubectl import kubectl
 from tests.e2e.case import Case
 from tests.e2e.history import Object
-from tests.e2e.manifests import CANARY, LONG_CANARY, SHADOW, SOAK, manifest
+from tests.e2e.manifests import CANARY, LONG_CANARY, NAME, SHADOW, SOAK, manifest
 from tests.e2e.then import Then, condition
 
 REVIEW: Object = {"review": {}}
@@ -24,20 +25,25 @@ def test_rollback_in_the_soak_is_a_change_of_weights(case: Case) -> None:
     when.applied(manifest("v2", stages=[CANARY, LONG_SOAK]))
     then.comes_to("all traffic is on v2", lambda found: found["status"]["weight"] == 100)
     then.users_get_only("v2")
+    case.note(f"kubectl model status in the soak:\n{case.model('status', NAME)}")
     began = time.monotonic()
 
-    answer = when.asked("Rollback", reason="the numbers look wrong")
+    answer = when.typed("rollback", reason="the numbers look wrong")
 
     _weight_is_zero_after(case, then, "v2", began)
     assert answer["status"]["outcome"] == "Applied"
     then.comes_to("v2 is rejected", lambda found: found["status"].get("rejected"))
     then.ends("RolledBack", version="v1")
     then.users_get_only("v1")
+    then.users_saw_no_failure_since("`kubectl model rollback`")
     then.users_saw_no_failure()
     assert then.pods("v1") == before, "the same pods, kept warm"
     record = then.decisions("v2")[-1]
     assert (record["outcome"], record["reason"]) == ("RollBack", "RollbackRequested")
     assert record["by"] == answer["spec"]["requestedBy"]
+    told = case.model("why", NAME)
+    case.note(f"kubectl model why:\n{told}")
+    assert f"{record['by']} asked for it." in " ".join(told.split())
     then.pods_are_gone("v2")
 
 
@@ -50,7 +56,7 @@ def test_rollback_of_what_is_live_brings_the_pods_back_first(case: Case) -> None
     then.pods_are_gone("v1")
     began = time.monotonic()
 
-    answer = when.asked("Rollback", reason="fraud is up")
+    answer = when.typed("rollback", reason="fraud is up")
 
     then.comes_to("v2 is rejected", lambda found: found["status"].get("rejected"))
     then.comes_to("v1 is live again", lambda found: found["status"].get("stableVersion") == "v1" and _at_rest(found))
@@ -58,13 +64,14 @@ def test_rollback_of_what_is_live_brings_the_pods_back_first(case: Case) -> None
     assert answer["status"]["outcome"] == "Applied"
     then.ends("RolledBack", version="v1")
     then.users_get_only("v1")
+    then.users_saw_no_failure_since("`kubectl model rollback`")
     then.users_saw_no_failure()
     then.state_of("v2", "RolledBack")
     then.state_of("v1", "Live")
     then.stays("v2 stays back while the spec names it", lambda found: not found["status"].get("candidate"), seconds=5)
     _history_reads_well(case)
 
-    when.asked("Retry", reason="the data was wrong, not the model")
+    when.typed("retry", reason="the data was wrong, not the model")
 
     then.comes_to("v2 is tried again", lambda found: found["status"].get("candidateVersion") == "v2")
 
@@ -78,11 +85,10 @@ def test_nothing_of_a_candidate_reaches_users_before_a_person_approves_it(case: 
     assert condition(waiting, "AwaitingReview")["message"] == "version v2 waits for an approval"
     then.stays("it waits", lambda found: found["status"]["stage"] == "Review", seconds=5)
     then.users_saw_nothing_of("v2")
-    digest = case.revisions("v2")[-1][-1].found["spec"]["digest"]
     soon = (datetime.now(UTC) + timedelta(hours=1)).isoformat(timespec="seconds").replace("+00:00", "Z")
 
     foreign = when.asked("Approve", candidateDigest="0" * 64, expiresAt=soon)
-    right = when.asked("Approve", candidateDigest=digest, expiresAt=soon, reason="checked the card")
+    right = when.typed("approve", reason="checked the card")
 
     assert foreign["status"]["outcome"] == "Refused"
     assert "it is about revision 0000000000" in foreign["status"]["message"]
@@ -100,12 +106,14 @@ def test_pause_resume_and_promote(case: Case) -> None:
     when.applied(manifest("v2", stages=[LONG_CANARY, SHORT_SOAK]))
     then.comes_to("the canary has its share", lambda found: found["status"]["weight"] == 25)
 
-    when.asked("Pause", reason="fire drill")
+    case.note(f"kubectl model status in the canary:\n{case.model('status', NAME)}")
+    when.typed("pause", reason="fire drill")
     paused = then.ends("Paused", version="v1")
     assert "fire drill" in condition(paused, "Paused")["message"]
-    when.asked("Resume", reason="the drill is over")
+    assert f"kubectl model resume {NAME} -n {case.namespace} --reason 'WHY'" in case.model("queue")
+    when.typed("resume", reason="the drill is over")
     then.comes_to("it goes on", lambda found: found["status"].get("resumedAt") and not _is(found, "Paused"))
-    when.asked("Promote", reason="it has to be today")
+    when.typed("promote", reason="it has to be today")
 
     then.comes_to("v2 is live", lambda found: found["status"].get("stableVersion") == "v2")
     then.users_get_only("v2")
@@ -173,7 +181,7 @@ def _weight_is_zero_after(case: Case, then: Then, version: str, began: float) ->
     then.comes_to("its weight is 0", lambda found: found["status"].get("rejected") and not found["status"]["weight"])
     state = next(one for one in case.states() if one.at >= began and one.status.get("rejected") and _at_rest(one.found))
     then.weight_is_zero(version)
-    case.note(f"rollback asked to all traffic on the version before: {state.at - began:.1f} s")
+    case.note(f"from `kubectl model rollback` to all traffic on the version before: {state.at - began:.1f} s")
 
 
 def _at_rest(found: Object) -> bool:
@@ -185,10 +193,17 @@ def _is(found: Object, kind: str) -> bool:
 
 
 def _history_reads_well(case: Case) -> None:
-    """`kubectl get mrev` is a history of production."""
-    from demo.kubectl import kubectl
-
+    """`kubectl get mrev` and `kubectl model history` are histories of production."""
     table = kubectl("get", "mrev", "-n", case.namespace)
     case.note(f"kubectl get mrev:\n{table}")
-    assert json.dumps(table).count("RolledBack") == 1
+    assert table.count("RolledBack") == 1
     assert "RollbackRequested" in table
+    told = case.model("history", NAME)
+    case.note(f"kubectl model history:\n{told}")
+    stints = json.loads(case.model("history", NAME, "-o", "json"))
+    assert [(one["version"], one["state"], one["ended"]) for one in stints] == [
+        ("v1", "Live", None),
+        ("v2", "RolledBack", "RollbackRequested"),
+        ("v1", "Superseded", None),
+    ]
+    assert all(one["liveFor"] for one in stints)

@@ -40,6 +40,10 @@ class Then:
 
         return self._until(what, first)
 
+    def comes_to_be(self, what: str, holds: Callable[[], bool]) -> None:
+        """Anything that is not told by the object itself."""
+        self._until(what, holds, every=1.0)
+
     def stays(self, what: str, holds: Callable[[Object], object], *, seconds: float, name: str = NAME) -> None:
         """Every state is like that for a while. The while is how long the test looks, nothing is measured by it."""
         already = len(self._case.answers(name))
@@ -68,6 +72,12 @@ class Then:
         seen = self._seen()
         failed = [users.what_failed() for users in self._case.users]
         self._check(seen.failed == 0, f"users saw {seen.failed} failures: {failed}")
+
+    def users_saw_no_failure_since(self, what: str) -> None:
+        """Since the last thing that was done, which is `what`."""
+        since = self._case.seen() - self._case.seen_before
+        self._case.note(f"failed requests since {what}: {since.failed} of {since.ok + since.failed}")
+        self._check(since.failed == 0, f"{since.failed} requests failed since {what}")
 
     def users_saw_failures(self, *, at_most: int) -> None:
         seen = self._seen()

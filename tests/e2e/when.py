@@ -60,6 +60,12 @@ class When:
 
         return until(f"{action} of {name} is answered", answered, namespace=self._case.namespace)
 
+    def typed(self, verb: str, *words: str, name: str = NAME, reason: str = "a test") -> Object:
+        """The same as a person types it, with `kubectl model`; it waits for the answer by itself."""
+        self._case.changed()
+        answered: Object = json.loads(self._case.model(verb, name, *words, "--reason", reason, "-o", "json"))
+        return answered
+
     def config_map(self, name: str, **data: str) -> None:
         """Applied, as a person or a pipeline does it."""
         self._case.changed()

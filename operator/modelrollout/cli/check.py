@@ -13,18 +13,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from modelrollout.api.base import ApiObject
-from modelrollout.api.gatetemplate import ClusterGateTemplate, GateTemplate
+from modelrollout.api.crd import RESOURCES
 from modelrollout.api.group import API_VERSION, GROUP
-from modelrollout.api.modeldeployment import ModelDeployment
-from modelrollout.api.modelrevision import ModelRevision
-from modelrollout.api.rolloutaction import RolloutAction
 from modelrollout.api.rules import check
 from modelrollout.api.schema import Schema, structural
 from modelrollout.cli.documents import Location
 
-KINDS: Mapping[str, type[ApiObject]] = {
-    one.__name__: one for one in (ModelDeployment, ModelRevision, GateTemplate, ClusterGateTemplate, RolloutAction)
-}
+KINDS: Mapping[str, type[ApiObject]] = {resource.kind: resource.type for resource in RESOURCES}
 _OBJECT = ("apiVersion", "kind", "metadata")
 
 

@@ -11,8 +11,12 @@ _BAR = 8
 def share(arm: Numbers) -> str:
     """`12 of 800 (1.5 %)`."""
     requests, bad = float(arm["requests"]), float(arm["bad"])
-    percent = 100 * bad / requests if requests else 0.0
-    return f"{bad:.0f} of {requests:.0f} ({percent:.2g} %)"
+    return f"{bad:.0f} of {requests:.0f} ({points(bad / requests if requests else 0.0)} %)"
+
+
+def points(bound: float) -> str:
+    """A fraction of all requests, as percentage points of two digits."""
+    return f"{100 * bound:.0f}" if bound >= 0.1 else f"{100 * bound:.2g}"
 
 
 def power(log: float | None) -> str:
@@ -49,7 +53,7 @@ def gate_rows(numbers: Numbers, *, bar: bool = False) -> tuple[tuple[str, ...], 
                 *arms(gate),
                 towards(gate["harm"], numbers.get("harmThreshold"), bar=bar),
                 towards(gate["safety"], numbers.get("safetyThreshold"), bar=bar),
-                "-" if bound is None else f"{100 * bound:.2g} points",
+                "-" if bound is None else f"{points(bound)} points",
             )
         )
     return header, rows

@@ -10,10 +10,11 @@ import pytest
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import DecisionRecord, ModelRevisionStatus, Outcome
 from modelrollout.api.rollout import Inconclusive
+from modelrollout.evidence import Counts
 from modelrollout.plan import Observation, plan
 from modelrollout.plan.gates import judged
 from modelrollout.plan.observation import Trouble
-from modelrollout.plan.records import record
+from modelrollout.plan.records import record, share
 from tests.builders import (
     BAD,
     FEW,
@@ -161,6 +162,13 @@ def test_a_message_that_is_too_long_for_a_record_is_cut() -> None:
     found = record(at=NOW, outcome=Outcome.ROLL_BACK, reason="R", message="x" * 5000, stage="Canary", weight=5)
 
     assert found.message.endswith("…")
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"), [(0, "0 of 8 (0 %)"), (0.5, "0 of 8 (6.2 %)"), (1, "1 of 8 (12 %)"), (8, "8 of 8 (100 %)")]
+)
+def test_a_share_has_two_digits_and_no_exponent(bad: float, told: str) -> None:
+    assert share(Counts(8, bad)) == told
 
 
 def test_evidence_that_is_written_is_told_in_numbers_beside_its_sums() -> None:

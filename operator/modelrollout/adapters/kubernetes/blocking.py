@@ -8,35 +8,29 @@ import base64
 import http.client
 import json
 import os
-import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any, Self
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from modelrollout.adapters.kubernetes.api import JsonObject
-from modelrollout.adapters.kubernetes.errors import ApiError, NotConfiguredError, NotFound, Unreachable, refusal, text
+from modelrollout.adapters.kubernetes.errors import ApiError, NotFound, Unreachable, refusal, text
 from modelrollout.adapters.kubernetes.kubeconfig import Access
-from modelrollout.adapters.kubernetes.resources import Resource
+from modelrollout.adapters.kubernetes.resources import SERVICES, Resource
+from modelrollout.adapters.kubernetes.transport import Transport, reached
 
 PAGE_SIZE = 500
 USER_AGENT = "kubectl-model"
 
-_CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 30.0
 _JSON = "application/json"
 
 
 class BlockingClient:
-    """Get, list, create and watch. Close it, or use `with`. Every method may raise any `ApiError`."""
+    """Get, list, create, watch, and ask a Service. Close it, or use `with`. Every method may raise any `ApiError`."""
 
     def __init__(self, access: Access, *, environ: Mapping[str, str] = os.environ) -> None:
         self.access = access
-        self._url = urlsplit(access.server)
-        if self._url.scheme not in ("http", "https") or not self._url.hostname:
-            raise NotConfiguredError(f"The kubeconfig's server {access.server} is no URL with http or https.")
-        self._tls = _tls(access) if self._url.scheme == "https" else None
-        self._proxy = _proxy(access, environ)
+        self._transport = Transport(access, environ=environ)
         self._connection: http.client.HTTPConnection | None = None
 
     def __enter__(self) -> Self:
@@ -71,6 +65,12 @@ class BlockingClient:
                 return items
             query = {**query, "continue": following}
 
+    def proxied(self, *, namespace: str, service: str, port: int, path: str) -> JsonObject:
+        """What a Service says in JSON, by way of the API server; `path` begins with a slash."""
+        return self._ask(
+            "GET", SERVICES.path(namespace=namespace, name=f"{service}:{port}", subresource="proxy") + path
+        )
+
     def create(self, resource: Resource, body: JsonObject) -> JsonObject:
         path = resource.path(namespace=body.get("metadata", {}).get("namespace"))
         return self._ask("POST", path, query={"fieldManager": USER_AGENT}, body=body)
@@ -94,9 +94,9 @@ class BlockingClient:
             "fieldSelector": field_selector,
             "resourceVersion": resource_version,
         }
-        connection = self._connect(seconds + _ANSWER_SECONDS)
+        connection = self._transport.connect(seconds + _ANSWER_SECONDS)
         try:
-            with _reached(self.access.server):
+            with reached(self.access.server):
                 answer = self._send(connection, "GET", resource.path(namespace=namespace), query=query)
                 if answer.status != 200:
                     raise refusal(answer.status, answer.reason, answer.read(), dict(answer.headers))
@@ -112,7 +112,7 @@ class BlockingClient:
     def _ask(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: JsonObject | None = None
     ) -> JsonObject:
-        with _reached(self.access.server):
+        with reached(self.access.server):
             try:
                 answer, raw = self._exchange(method, path, query=query or {}, body=body)
             except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
@@ -128,7 +128,7 @@ class BlockingClient:
         self, method: str, path: str, *, query: Mapping[str, str], body: JsonObject | None
     ) -> tuple[http.client.HTTPResponse, bytes]:
         if self._connection is None:
-            self._connection = self._connect(_ANSWER_SECONDS)
+            self._connection = self._transport.connect(_ANSWER_SECONDS)
         try:
             answer = self._send(self._connection, method, path, query=query, body=body)
             return answer, answer.read()
@@ -146,9 +146,7 @@ class BlockingClient:
         body: JsonObject | None = None,
     ) -> http.client.HTTPResponse:
         said = urlencode({key: value for key, value in query.items() if value})
-        target = self._url.path.rstrip("/") + path + (f"?{said}" if said else "")
-        if self._proxy and self._tls is None:
-            target = f"{self._url.scheme}://{self._url.netloc}{target}"
+        target = self._transport.target(path + (f"?{said}" if said else ""))
         headers = _headers(self.access)
         data = None
         if body is not None:
@@ -162,35 +160,6 @@ class BlockingClient:
         connection.endheaders(data)
         return connection.getresponse()
 
-    def _connect(self, seconds: float) -> http.client.HTTPConnection:
-        host = self._url.hostname or ""
-        port = self._url.port or (443 if self._tls else 80)
-        to, at = self._proxy or (host, port)
-        if self._tls is None:
-            connection = http.client.HTTPConnection(to, at, timeout=_CONNECT_SECONDS)
-        else:
-            name = self.access.server_name or host
-            connection = _TlsConnection(to, at, context=self._tls, timeout=_CONNECT_SECONDS, name=name)
-            if self._proxy:
-                connection.set_tunnel(host, port)
-        with _reached(self.access.server):
-            connection.connect()
-        connection.sock.settimeout(seconds)
-        return connection
-
-
-class _TlsConnection(http.client.HTTPConnection):
-    """TLS with a server that may go by another name than the address that it is reached at."""
-
-    def __init__(self, host: str, port: int, *, context: ssl.SSLContext, timeout: float, name: str) -> None:
-        super().__init__(host, port, timeout=timeout)
-        self._tls = context
-        self._name = name
-
-    def connect(self) -> None:
-        super().connect()
-        self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._name)
-
 
 def _headers(access: Access) -> list[tuple[str, str]]:
     headers = [("Accept", _JSON), ("User-Agent", USER_AGENT)]
@@ -202,57 +171,6 @@ def _headers(access: Access) -> list[tuple[str, str]]:
         headers.append(("Impersonate-User", access.impersonate))
     headers += [("Impersonate-Group", group) for group in access.impersonate_groups]
     return headers
-
-
-def _tls(access: Access) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=access.authority.decode() if access.authority else None)
-    # Clusters' own authorities are often older than the strict reading of X.509 that newer Pythons ask for.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if not access.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if access.certificate:
-        import tempfile
-
-        # The library reads certificates from files alone.
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(access.certificate + b"\n" + (access.key or b""))
-            file.flush()
-            try:
-                context.load_cert_chain(file.name)
-            except ssl.SSLError as error:
-                raise NotConfiguredError(f"The kubeconfig's client certificate cannot be used: {error}.") from error
-    return context
-
-
-def _proxy(access: Access, environ: Mapping[str, str]) -> tuple[str, int] | None:
-    """The kubeconfig's proxy, or else the environment's, as kubectl takes it."""
-    given = access.proxy
-    if given is None and any(name.lower().endswith("_proxy") for name in environ):
-        from urllib.request import getproxies, proxy_bypass
-
-        url = urlsplit(access.server)
-        if not proxy_bypass(url.netloc):
-            given = getproxies().get(url.scheme)
-    if not given:
-        return None
-    proxy = urlsplit(given if "://" in given else f"http://{given}")
-    if proxy.scheme != "http" or not proxy.hostname:
-        raise NotConfiguredError(f"The proxy {given} cannot be used; only http:// proxies are known here.")
-    return proxy.hostname, proxy.port or 80
-
-
-@contextmanager
-def _reached(server: str) -> Iterator[None]:
-    try:
-        yield
-    except ssl.SSLCertVerificationError as error:
-        raise Unreachable(
-            0, "Untrusted", f"the certificate of {server} is not trusted: {error.verify_message}"
-        ) from error
-    except (OSError, http.client.HTTPException) as error:
-        said = str(error) or type(error).__name__
-        raise Unreachable(0, type(error).__name__, f"{server} does not answer: {said}") from error
 
 
 def _object(status: int, raw: bytes) -> JsonObject:
