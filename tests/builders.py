@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from modelrollout.api.alerts import AlertPolicy, SharedAlert
+from modelrollout.api.alerts import AlertPolicy, FiredAlert, SharedAlert
 from modelrollout.api.base import ApiType, seconds
 from modelrollout.api.contract import Breaking, ContractSource
 from modelrollout.api.gates import Gate, Signal
@@ -335,8 +335,11 @@ def asked(
     expires_at: datetime | None = None,
     created_at: datetime = NOW,
     answered: bool = False,
+    alert: Firing | None = None,
 ) -> ActionView:
-    """A RolloutAction; `about` is the revision whose digest it names, `back_to` where a rollback should go."""
+    """A RolloutAction; `about` is the revision whose digest it names, `back_to` where a rollback should go, and `alert`
+    what asks for one.
+    """
     if verb is Verb.APPROVE:
         expires_at = expires_at or NOW + timedelta(hours=4)
     return ActionView(
@@ -353,6 +356,8 @@ def asked(
             revision=id_of(back_to) if back_to else None,
             role=role,
             expires_at=expires_at,
+            alert=alert
+            and FiredAlert(policy="pages", name=alert.name, labels=dict(alert.labels), starts_at=alert.starts_at),
         ),
     )
 

@@ -56,10 +56,14 @@ class _Expositions(BaseHTTPRequestHandler):
         pass
 
 
-def _program() -> Path:
-    program = binaries.PROGRAMS["prometheus"]
-    version = binaries.version(program.module, folder=program.folder)
-    return settings.load().cache / f"prometheus-{version}" / "prometheus"
+def program() -> Path:
+    """Prometheus, from the cache."""
+    wanted = binaries.PROGRAMS["prometheus"]
+    version = binaries.version(wanted.module, folder=wanted.folder)
+    found = settings.load().cache / f"prometheus-{version}" / "prometheus"
+    if not found.is_file():
+        pytest.fail("These tests need prometheus: build it with `python -m cluster binaries`.")
+    return found
 
 
 def _config(target: str) -> str:
@@ -79,9 +83,6 @@ def _config(target: str) -> str:
 
 @pytest.fixture(scope="session")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealPrometheus]:
-    program = _program()
-    if not program.is_file():
-        pytest.fail("These tests need prometheus: build it with `python -m cluster binaries`.")
     folder = tmp_path_factory.mktemp("prometheus")
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Expositions)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -90,7 +91,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealPrometh
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [
-        str(program),
+        str(program()),
         f"--config.file={folder / 'prometheus.yml'}",
         f"--storage.tsdb.path={folder / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",

@@ -25,8 +25,9 @@ def soak(situation: Situation) -> Decision:
     hold = timedelta(seconds=seconds(policy.hold_for)) if policy else timedelta()
     if situation.observation.status.weight != soak_weight(situation.observation.spec):
         return _shift(situation)
-    if situation.weight_age() < hold:
-        ends = situation.now + hold - situation.weight_age()
+    age = min(situation.stage_age(), situation.weight_age())  # the last weight of a canary may be the soak's already
+    if age < hold:
+        ends = situation.now + hold - age
         return situation.decision(
             stage=StageName.SOAK,
             reason="Soaking",
@@ -39,7 +40,7 @@ def soak(situation: Situation) -> Decision:
     if not can_carry(situation, 100):
         return _waiting(situation)
     if is_watched(situation.observation.spec, StageName.SOAK) and (not situation.fresh or _has_paused(situation)):
-        return _unseen(situation, since=situation.weight_age() - hold)
+        return _unseen(situation, since=age - hold)
     return promote(situation, reason="Promoted", message=f"version {situation.candidate.spec.model.version} is live")
 
 

@@ -78,8 +78,9 @@ class Filing:
                 again = True
             elif found:
                 actions.append(f"{watched.namespace}/{await self._file(watched, found)}")
-        self._on_alerts("ignored", max(0, len(payload.firing) - len(actions)))
-        self._on_alerts("invalid", payload.invalid)
+        if not again:
+            self._on_alerts("ignored", max(0, len(payload.firing) - len(actions)))
+            self._on_alerts("invalid", payload.invalid)
         return Filed(actions=tuple(actions), again=again)
 
     def _complaints(self, watched: Watched, alerts: Sequence[Firing]) -> list[Complaint]:

@@ -5,6 +5,7 @@ between any two actions. Every plan on the way is checked, and so is the world a
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from modelrollout.api.alerts import SharedAlert
 from modelrollout.api.group import LABEL_REVISION
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
 from modelrollout.api.modelrevision import Outcome, RevisionState
@@ -20,10 +22,12 @@ from modelrollout.api.rolloutaction import Answer, Verb
 from modelrollout.evidence import Verdict
 from modelrollout.plan import Observation, Plan, plan
 from modelrollout.plan.actions import ApplyWorkload, RemoveWorkload
+from modelrollout.plan.alarm import watched
+from modelrollout.plan.alerts import Complaint, complaint, names_of_live
 from modelrollout.plan.observation import Trouble
 from modelrollout.plan.pods import MODEL_TROUBLE
 from modelrollout.plan.shape import DRAIN
-from tests.builders import ERRORS, LATENCY, REVIEW, counted, id_of, spec
+from tests.builders import ERRORS, LATENCY, REVIEW, counted, firing, id_of, pages, spec
 from tests.property.plan.world import World
 
 SHADOW = Stage(shadow=ShadowStage(min_requests=200, hold_for="10s"))
@@ -43,6 +47,8 @@ POLICIES: Sequence[dict[str, Any]] = (
     {"stages": (FIXED, HELD_BACK)},
     {"stages": (PACED, HELD_BACK), "gates": (ERRORS, LATENCY), "max_duration": "30s"},
     {"stages": (FIXED, HELD_BACK), "max_duration": "1m", "on_inconclusive": Inconclusive.PROMOTE},
+    {"stages": (SHADOW, FIXED, SOAK), "alerts": (pages(window="1m"),)},
+    {"stages": (FIXED, SOAK), "alerts": (pages(window="2m", shared=SharedAlert.ROLL_BACK),)},
 )
 VERSIONS = ("1", "2", "3")
 IDS = {version: id_of(spec(version)) for version in VERSIONS}
@@ -69,6 +75,7 @@ class CheckedWorld(World):
             self._answers_each_action_once(observed, planned)
         if cut_after is None or cut_after > 0:
             self._takes_harm_back_first(observed, planned)
+            self._takes_back_what_an_alert_is_about(observed, planned)
             self._goes_back_at_once_when_asked(observed, planned)
         return planned
 
@@ -111,6 +118,20 @@ class CheckedWorld(World):
         if found or (crashes and not shared):
             assert self.shares().get(candidate.id, 0.0) == 0.0
             assert planned.status.rejected == candidate.id
+
+    def _takes_back_what_an_alert_is_about(self, observed: Observation, planned: Plan) -> None:
+        """At once, unless the same plan has heard somebody's wish; and never without an alert that counts."""
+        of = watched(observed)
+        of_live = names_of_live(observed.firing, of)
+        answers = [complaint(alert, of, now=self.now, of_live=of_live) for alert in observed.firing]
+        counting = {answer.revision for answer in answers if isinstance(answer, Complaint)}
+        waiting = [action for action in observed.actions if action.spec.alert is not None and not action.answered]
+        if any(record.reason == "AlertFiring" for record in planned.records):
+            assert counting or waiting
+        heard = planned.status.actions != observed.status.actions
+        if observed.status.candidate in counting and observed.stable is not None and not heard:
+            assert planned.status.rejected == observed.status.candidate
+            assert self.shares().get(observed.status.candidate or "", 0.0) == 0.0
 
     def _answers_each_action_once(self, observed: Observation, planned: Plan) -> None:
         before = {answer.uid: answer for answer in observed.status.actions}
@@ -221,6 +242,24 @@ class AnyRollout(RuleBasedStateMachine):
         target = spec(back_to) if back_to and verb is Verb.ROLLBACK else None
         expires = self.world.now + timedelta(seconds=seconds)
         self.world.ask(verb, about=spec(about) if about else None, back_to=target, expires_at=expires)
+
+    @rule(
+        version=st.sampled_from((*VERSIONS, None)),
+        seconds_ago=st.sampled_from([0, 5, 60, 600]),
+        sent=st.booleans(),
+    )
+    def an_alert_fires(self, version: str | None, seconds_ago: float, sent: bool) -> None:
+        """About a version or about nobody in particular; it is sent, or found by the query until it is over."""
+        alert = firing(of=spec(version) if version else None)
+        alert = replace(alert, starts_at=self.world.now - timedelta(seconds=seconds_ago))
+        if sent:
+            self.world.ask(Verb.ROLLBACK, alert=alert)
+        else:
+            self.world.firing.append(alert)
+
+    @rule()
+    def all_alerts_are_over(self) -> None:
+        self.world.firing.clear()
 
     @rule()
     def pods_start(self) -> None:

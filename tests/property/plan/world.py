@@ -30,6 +30,7 @@ from modelrollout.plan.actions import (
     RemoveRoute,
     RemoveWorkload,
 )
+from modelrollout.plan.alerts import Firing
 from modelrollout.plan.gates import restored
 from modelrollout.plan.observation import (
     ActionView,
@@ -64,6 +65,7 @@ class World:
         self.bad_share: dict[str, float] = {}
         self.writes = 0
         self.actions: list[ActionView] = []
+        self.firing: list[Firing] = []
         self._served: dict[str, Counts] = {}
         self._counters: dict[datetime, dict[str, Counts]] = {}
         self._memory: CandidateEvidence | None = None
@@ -151,6 +153,7 @@ class World:
             evidence=evidence,
             reading=reading,
             actions=tuple(self.actions),
+            firing=tuple(self.firing),
         )
 
     def reconcile(self, *, cut_after: int | None = None) -> Plan:

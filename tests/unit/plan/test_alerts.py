@@ -56,13 +56,10 @@ def fires(given: Observation, *alerts: Firing) -> Plan:
     return plan(replace(given, firing=alerts), NOW)
 
 
-def sent(given: Observation, alert: Firing, *, policy: str = "pages", expires_at: datetime | None = None) -> Plan:
+def sent(given: Observation, alert: Firing, *, expires_at: datetime | None = None) -> Plan:
     """By the receiver."""
-    action = asked(Verb.ROLLBACK, by="system:serviceaccount:modelrollout:modelrollout", expires_at=expires_at)
-    fired = {"policy": policy, "name": alert.name, "labels": dict(alert.labels), "starts_at": alert.starts_at}
-    body = {**action.spec.model_dump(exclude_none=True), "alert": fired}
-    heard = replace(action, spec=type(action.spec).model_validate(body))
-    return plan(replace(given, actions=(heard,)), NOW)
+    by = "system:serviceaccount:modelrollout:modelrollout"
+    return plan(replace(given, actions=(asked(Verb.ROLLBACK, by=by, alert=alert, expires_at=expires_at),)), NOW)
 
 
 def rolled_back(planned: Plan) -> bool:

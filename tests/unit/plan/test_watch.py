@@ -158,6 +158,14 @@ class TestHoldback:
 
         assert (planned.status.weight, planned.status.weight_changed_at) == (weight, NOW)
 
+    def test_a_soak_at_the_canarys_last_weight_takes_its_whole_time_all_the_same(self) -> None:
+        of = spec("2", stages=(CANARY, Stage(soak=SoakStage(hold_for="10m", holdback=50))))
+        given = soaking(of, weight=50, since=599)
+        assert given.status.weight_changed_at is not None
+        earlier = given.status.model_copy(update={"weight_changed_at": NOW - timedelta(hours=1)})
+
+        assert plan(replace(given, status=earlier), NOW).status.stage is StageName.SOAK
+
     def test_a_person_may_end_the_soak(self) -> None:
         planned = plan(replace(soaking(), actions=(asked(Verb.PROMOTE),)), NOW)
 
