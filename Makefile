@@ -7,7 +7,7 @@ PYTEST := $(PYTHON) -m pytest
 IN_CLUSTER := $(PYTHON) -m cluster exec --
 FAST := tests/unit tests/property tests/cluster
 
-.PHONY: demo test check fast format lint types contracts apiserver-test e2e tables crds lock images sbom cluster down clean
+.PHONY: demo test check fast format lint types contracts apiserver-test e2e tables crds lock images sizes sbom cluster down clean
 
 demo: cluster images  ## a good model goes live and a bad one comes back, shown as it happens (about 5 minutes)
 	$(IN_CLUSTER) $(PYTHON) -m demo.show
@@ -42,6 +42,7 @@ apiserver-test: .venv/ready  ## simulations, faults, benches, chart, and the API
 
 e2e: cluster images  ## real pods, gateway, Prometheus, MLflow and traffic
 	$(PYTHON) -m cluster mlflow-server
+	$(PYTHON) -m cluster binaries helm
 	$(IN_CLUSTER) $(PYTEST) -q tests/e2e
 
 cluster: .venv/ready  ## the throw-away cluster, up and healthy
@@ -49,7 +50,11 @@ cluster: .venv/ready  ## the throw-away cluster, up and healthy
 
 images: cluster
 	$(PYTHON) -m cluster image operator operator
+	$(PYTHON) -m cluster image observer operator --variant observer
 	$(PYTHON) -m cluster image demo-server demo/server
+
+sizes: images  ## how large the images are
+	@$(IN_CLUSTER) docker image ls --filter reference='modelrollout/*:dev' --format '{{.Repository}} {{.Size}}'
 
 tables: .venv/ready  ## the measured tables of docs/statistics.md, at full size (half an hour of one core)
 	$(PYTHON) -m tests.bench.evidence.tables --write docs/statistics.md
@@ -73,6 +78,7 @@ lock:  ## resolve again and pin what is newest
 	uv pip compile -q pyproject.toml --extra mlflow $(LOCK) -o operator/requirements-mlflow.lock
 	uv pip compile -q requirements/mlflow-server.in $(LOCK) -o requirements/mlflow-server.lock
 	uv pip compile -q pyproject.toml --group dev $(LOCK) -o requirements/dev.lock
+	uv pip compile -q --group observer $(LOCK) --constraint operator/requirements.lock -o operator/observer.lock
 	uv pip compile -q --group supply $(LOCK) -o requirements/supply.lock
 
 LOCK := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --upgrade

@@ -37,11 +37,14 @@ def _run(arguments: argparse.Namespace, chosen: Settings) -> int:
         case "exec":
             inside.execute(chosen, arguments.command)
         case "image":
-            print(images.build(chosen, arguments.name, Path(arguments.folder), base=arguments.base))
+            print(
+                images.build(
+                    chosen, arguments.name, Path(arguments.folder), base=arguments.base, variant=arguments.variant
+                )
+            )
         case "binaries":
-            for path in binaries.ensure(chosen, *binaries.API_SERVER_PROGRAMS, *binaries.TEST_PROGRAMS).values():
+            for path in _programs(chosen, arguments.names):
                 print(path)
-            print(monitoring_operator.definitions(chosen))
         case "mlflow-server":
             print(mlflow_server.ensure(chosen))
         case "status":
@@ -49,6 +52,13 @@ def _run(arguments: argparse.Namespace, chosen: Settings) -> int:
             print(text)
             return 0 if ready else 1
     return 0
+
+
+def _programs(chosen: Settings, names: list[str]) -> list[Path]:
+    if unknown := [name for name in names if name not in binaries.PROGRAMS]:
+        raise ClusterError(f"There is no program {unknown[0]!r}: use some of {', '.join(sorted(binaries.PROGRAMS))}.")
+    built = binaries.ensure(chosen, *(names or (*binaries.API_SERVER_PROGRAMS, *binaries.TEST_PROGRAMS)))
+    return [*built.values(), *([] if names else [monitoring_operator.definitions(chosen)])]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,8 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     image = verbs.add_parser("image", help="build an image and load it into the node; prints its tag")
     image.add_argument("name", metavar="NAME")
     image.add_argument("folder", metavar="DIR", help="the folder with the Dockerfile")
+    image.add_argument("--variant", default="", help="build from VARIANT.Dockerfile and VARIANT.lock instead")
     image.add_argument("--base", choices=sorted(images.PUBLIC_BASES), default="python")
-    verbs.add_parser("binaries", help="build what tests without a cluster need: API server, Prometheus, Helm")
+    programs = verbs.add_parser("binaries", help="build programs: without names, those of tests without a cluster")
+    programs.add_argument("names", nargs="*", metavar="NAME", help="helm, for example")
     verbs.add_parser("mlflow-server", help="install MLflow in an environment of its own; prints its Python")
     verbs.add_parser("status", help="say what runs and where")
     return parser

@@ -1,4 +1,4 @@
-"""Installs what a rollout needs around it: the Gateway API with one gateway, and Prometheus.
+"""Installs what a rollout needs around it: the Gateway API with one gateway, Prometheus and Alertmanager.
 
 Everything is applied, never created, so that a set-up which was cut short is completed by the next one.
 """
@@ -9,7 +9,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster import binaries, cache, components, inside, kind, process
+from cluster import alertmanager, binaries, cache, components, inside, kind, process
 from cluster.errors import ClusterError
 from cluster.progress import step
 from cluster.settings import SOURCE, Settings
@@ -29,30 +29,42 @@ class Images:
     contour: str
     envoy: str
     prometheus: str
+    alertmanager: str
 
     @classmethod
-    def built(cls) -> Images:
-        """Those that the node image carries."""
-        return cls(components.contour_tag(), components.envoy_tag(), components.prometheus_tag())
+    def built(cls, settings: Settings) -> Images:
+        """Those that the node image carries, and Alertmanager's, which is loaded into the node."""
+        return cls(
+            components.contour_tag(),
+            components.envoy_tag(),
+            components.prometheus_tag(),
+            alertmanager.ensure(settings),
+        )
 
     @classmethod
     def public(cls) -> Images:
         """The same programs from image registries."""
         contour = binaries.version(binaries.CONTOUR, folder=CONTOUR_FOLDER)
         prometheus = f"{PUBLIC_PROMETHEUS}:v{components.prometheus_version()}"
-        return cls(f"{PUBLIC_CONTOUR}:v{contour}", f"{PUBLIC_ENVOY}:v{components.ENVOY_VERSION}", prometheus)
+        envoy = f"{PUBLIC_ENVOY}:v{components.ENVOY_VERSION}"
+        return cls(f"{PUBLIC_CONTOUR}:v{contour}", envoy, prometheus, alertmanager.PUBLIC)
 
 
 def install(settings: Settings, images: Images) -> None:
     """Applies everything and waits until it serves."""
     definitions = _definitions(settings)
-    with step("installing the gateway and Prometheus"):
+    with step("installing the gateway, Prometheus and Alertmanager"):
         _kubectl(settings, "--namespace=kube-system", "scale", "deployment/coredns", "--replicas=1")
         _kubectl(settings, "--namespace=kube-system", "rollout", "status", "daemonset/kube-proxy", "--timeout=60s")
         _kubectl(settings, "apply", "--server-side", "--force-conflicts", f"--filename={definitions}")
         _kubectl(settings, "wait", "--for=condition=Established", "--timeout=60s", f"--filename={definitions}")
         _kubectl(settings, "apply", "--server-side", "--force-conflicts", "--filename=-", feed=_manifests(images))
-        for namespace, name in (("gateways", "gateway"), ("monitoring", "prometheus"), ("kube-system", "coredns")):
+        for namespace, name in (
+            ("gateways", "gateway"),
+            ("monitoring", "prometheus"),
+            ("monitoring", "alertmanager"),
+            ("kube-system", "coredns"),
+        ):
             _kubectl(
                 settings,
                 f"--namespace={namespace}",
@@ -74,7 +86,7 @@ def current(settings: Settings) -> bool:
 
 
 def ready(settings: Settings) -> bool:
-    """Whether the gateway and Prometheus have a ready pod each."""
+    """Whether the gateway, Prometheus and Alertmanager have a ready pod each."""
     query = "jsonpath={range .items[*]}{.metadata.name}={.status.readyReplicas} {end}"
     ask = (kind.kubectl(settings), "get", "deployments", "--all-namespaces", "-o", query, "--request-timeout=3s")
     try:
@@ -83,7 +95,7 @@ def ready(settings: Settings) -> bool:
         )
     except ClusterError:
         return False
-    return {"gateway=1", "prometheus=1"} <= set(text.split())
+    return {"gateway=1", "prometheus=1", "alertmanager=1"} <= set(text.split())
 
 
 def _record(settings: Settings) -> Path:
@@ -100,9 +112,11 @@ def _manifests(images: Images) -> str:
         "CONTOUR": images.contour,
         "ENVOY": images.envoy,
         "PROMETHEUS": images.prometheus,
+        "ALERTMANAGER": images.alertmanager,
         "GATEWAY_NODE_PORT": str(kind.GATEWAY_NODE_PORT),
         "PROMETHEUS_NODE_PORT": str(kind.PROMETHEUS_NODE_PORT),
         "CONFIG": cache.digest(MANIFESTS / "prometheus.yaml"),
+        "ALERTMANAGER_CONFIG": cache.digest(MANIFESTS / "alertmanager.yaml"),
     }
     for name, value in values.items():
         text = text.replace(f"@{name}@", value)
@@ -129,4 +143,6 @@ def _copy_definitions(into: Path) -> None:
 
 def _kubectl(settings: Settings, *arguments: str | Path, feed: str | None = None) -> None:
     words = inside.command(settings, kind.kubectl(settings), *arguments)
-    process.run(*words, what="Installing the gateway and Prometheus", env=inside.environment(settings), feed=feed)
+    process.run(
+        *words, what="Installing the gateway, Prometheus and Alertmanager", env=inside.environment(settings), feed=feed
+    )

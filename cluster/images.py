@@ -21,6 +21,7 @@ from cluster.progress import step
 from cluster.settings import Settings
 
 REPOSITORY = "modelrollout"
+DOCKERFILE = "Dockerfile"
 LOCK_FILES = "requirements*.lock"
 PUBLIC_BASES = {"python": "python:3.11-slim-bookworm", "debian": "debian:bookworm-slim"}
 OWN_BASES = {"python": rootfs.PYTHON, "debian": rootfs.BASE}
@@ -59,26 +60,30 @@ class Context:
                 tar.add(path, arcname=name, filter=archive.plain)
 
 
-def build(settings: Settings, name: str, folder: Path, *, base: str = "python") -> str:
-    """Builds ``modelrollout/NAME`` from a folder, loads it into the node, and returns its tag."""
+def build(settings: Settings, name: str, folder: Path, *, base: str = "python", variant: str = "") -> str:
+    """Builds ``modelrollout/NAME`` from a folder, loads it into the node, and returns its tag.
+
+    A folder may have several images: that of a variant has its own ``VARIANT.Dockerfile`` and ``VARIANT.lock``.
+    """
+    recipe = f"{variant}.Dockerfile" if variant else DOCKERFILE
     if base not in PUBLIC_BASES:
         raise ClusterError(f"There is no base {base!r}: use one of {', '.join(PUBLIC_BASES)}.")
-    if not (folder / "Dockerfile").is_file():
-        raise ClusterError(f"{folder} has no Dockerfile.")
+    if not (folder / recipe).is_file():
+        raise ClusterError(f"{folder} has no {recipe}.")
     private = way.is_private(settings)
     if private and not engine.running(settings):
         with lock.exclusive(settings.cache):
             engine.start(settings)
-    locks = sorted(folder.glob(LOCK_FILES))
+    locks = sorted(folder.glob(f"{variant}.lock" if variant else LOCK_FILES))
     context = Context(folder, tuple(python_packages.wheelhouse(settings, lock) for lock in locks))
     parent = ensure_base(settings, OWN_BASES[base]) if private else PUBLIC_BASES[base]
-    tag = f"{REPOSITORY}/{name}:{cache.digest(context.digest(), parent)}"
+    tag = f"{REPOSITORY}/{name}:{cache.digest(context.digest(), parent, recipe)}"
     if not _in_engine(settings, tag):
         with lock.exclusive(settings.cache), step(f"building the image {tag}"):
-            _build(settings, tag, context, parent=parent)
+            _build(settings, tag, context, parent=parent, recipe=recipe)
             if private:
                 engine.keep_only(settings, tag, also=(_moving(tag),))
-    if not _in_node(settings, tag):
+    if not in_node(settings, tag):
         with lock.exclusive(settings.cache), step(f"loading {tag} into the node"):
             _load(settings, tag)
     return tag
@@ -96,8 +101,19 @@ def ensure_base(settings: Settings, base: rootfs.Rootfs) -> str:
     return tag
 
 
-def _build(settings: Settings, tag: str, context: Context, *, parent: str) -> None:
-    options = ("--build-arg", f"BASE={parent}", "--tag", tag, "--tag", _moving(tag), "--force-rm", "-")
+def _build(settings: Settings, tag: str, context: Context, *, parent: str, recipe: str) -> None:
+    options = (
+        "--file",
+        recipe,
+        "--build-arg",
+        f"BASE={parent}",
+        "--tag",
+        tag,
+        "--tag",
+        _moving(tag),
+        "--force-rm",
+        "-",
+    )
     with cache.scratch(settings.cache) as scratch:
         with (scratch / "context.tar").open("wb") as stream:
             context.send(stream)
@@ -109,14 +125,19 @@ def _load(settings: Settings, tag: str) -> None:
     """Copies the image to the node and imports it there; a pipe through ``docker exec`` would take twice as long."""
     with cache.scratch(settings.cache) as scratch:
         _docker(settings, "save", "--output", scratch / "image.tar", tag, _moving(tag), what=f"Exporting {tag}")
-        _docker(settings, "cp", scratch / "image.tar", f"{settings.node}:{FILE_IN_NODE}", what=f"Copying {tag}")
+        import_into_node(settings, scratch / "image.tar", tag)
+
+
+def import_into_node(settings: Settings, path: Path, tag: str) -> None:
+    """The image of an archive, for pods of this node."""
+    _docker(settings, "cp", path, f"{settings.node}:{FILE_IN_NODE}", what=f"Copying {tag}")
     try:
         _ctr(settings, "import", FILE_IN_NODE, what=f"Loading {tag} into the node")
     finally:
         _docker(settings, "exec", settings.node, "rm", "-f", FILE_IN_NODE, what="Removing the copy in the node")
 
 
-def _in_node(settings: Settings, tag: str) -> bool:
+def in_node(settings: Settings, tag: str) -> bool:
     """A node that does not answer is not there: the cluster is down, or was removed by hand."""
     try:
         return f"docker.io/{tag}" in _ctr(settings, "ls", "--quiet", what="Asking the node for its images").split()

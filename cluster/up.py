@@ -20,7 +20,7 @@ def up(settings: Settings) -> None:
         if not kind.running(settings):
             kind.create(settings, image=nodeimage.ensure(settings) if private else None)
         if not addons.current(settings):
-            addons.install(settings, addons.Images.built() if private else addons.Images.public())
+            addons.install(settings, addons.Images.built(settings) if private else addons.Images.public())
         if private:
             for base in (rootfs.BASE, rootfs.PYTHON):
                 images.ensure_base(settings, base)

@@ -1,4 +1,4 @@
-"""The demo: v1 is installed, v2 goes live on evidence, v3 is taken back. Shown as it happens; ends with a table.
+"""The demo: v1 is installed, v2 goes live on evidence, v3 and v6 are taken back. Shown as it happens, then a table.
 
     python -m demo.show
 
@@ -38,17 +38,19 @@ MOST_FAILURES = 50
 
 @dataclass(frozen=True)
 class Chapter:
-    """One version, and how it has to end."""
+    """One version, and how it has to end. `unseen`: no user may have got an answer of it."""
 
     version: str
     story: str
     expected: str
+    unseen: bool = False
 
 
 CHAPTERS = (
     Chapter("v1", "the first version", "Live"),
     Chapter("v2", "a better model", "Live"),
     Chapter("v3", "a model that fails on some inputs", "RolledBack"),
+    Chapter("v6", "a model that answers quickly, politely and wrongly", "RolledBack", unseen=True),
 )
 
 
@@ -58,11 +60,13 @@ class Ending:
     outcome: str
     seconds: float
     failed: int
+    answers: int
     record: str
 
     @property
     def as_expected(self) -> bool:
-        return self.outcome == self.chapter.expected and self.failed < MOST_FAILURES
+        seen = self.chapter.unseen and self.answers > 0
+        return self.outcome == self.chapter.expected and self.failed < MOST_FAILURES and not seen
 
 
 def outcome(deployment: dict[str, Any] | None, version: str) -> str | None:
@@ -156,7 +160,9 @@ def follow(chapter: Chapter, load: Load, *, prometheus: str, console: Console) -
                 _say(console, chapter, status, time.monotonic() - began)
             time.sleep(0.5)
     seconds = time.monotonic() - began
-    return Ending(chapter, ended or "no end", seconds, load.snapshot().failed - before, _record(chapter.version))
+    counts = load.snapshot()
+    answers = counts.answered_by.get(chapter.version, 0)
+    return Ending(chapter, ended or "no end", seconds, counts.failed - before, answers, _record(chapter.version))
 
 
 def _say(console: Console, chapter: Chapter, status: dict[str, Any], seconds: float) -> None:
@@ -186,7 +192,7 @@ def _record(version: str) -> str:
 
 def summary(endings: Sequence[Ending]) -> Table:
     table = Table(title="how it ended", show_lines=True)
-    for column in ("version", "outcome", "seconds", "failures that users saw", "decision record"):
+    for column in ("version", "outcome", "seconds", "answers", "failures that users saw", "decision record"):
         table.add_column(column, overflow="fold")
     for ending in endings:
         style = "green" if ending.as_expected else "bold red"
@@ -194,6 +200,7 @@ def summary(endings: Sequence[Ending]) -> Table:
             ending.chapter.version,
             Text(ending.outcome if ending.as_expected else f"{ending.outcome}, not {ending.chapter.expected}", style),
             f"{ending.seconds:.0f}",
+            str(ending.answers),
             str(ending.failed),
             ending.record,
         )

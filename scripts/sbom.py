@@ -20,6 +20,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = {
     "operator": ROOT / "operator" / "requirements-mlflow.lock",
+    "observer": ROOT / "operator" / "observer.lock",
     "demo-server": ROOT / "demo" / "server" / "requirements.lock",
 }
 PYTHON = "3.11"

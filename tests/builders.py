@@ -17,6 +17,7 @@ from modelrollout.api.group import API_VERSION, LABEL_NAME, LABEL_REVISION, MODE
 from modelrollout.api.model import Model, Pin
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus, StageName
 from modelrollout.api.modelrevision import ModelRevisionSpec, ModelRevisionStatus, RevisionState, StateChange
+from modelrollout.api.observe import Observe, SideEffects
 from modelrollout.api.revision import child_name, content, digest, short
 from modelrollout.api.rollout import (
     CanaryStage,
@@ -67,7 +68,10 @@ GOOD: Arms = ((4000, 4), (4000, 4))
 BAD: Arms = ((400, 80), (400, 0))
 
 ERRORS = Gate(name="errors", signal=Signal.ERRORS)
+AGREEMENT = Gate(name="agreement", signal=Signal.AGREEMENT, target=0.98)
 LATENCY = Gate(name="latency", signal=Signal.LATENCY, over="500ms")
+
+OBSERVE = Observe(side_effects=SideEffects.NONE)
 
 SHADOW = Stage(shadow=ShadowStage(min_requests=500, hold_for="30s"))
 REVIEW = Stage(review=ReviewStage())
@@ -93,13 +97,17 @@ def spec(
     on_inconclusive: Inconclusive = Inconclusive.PAUSE,
     alerts: tuple[AlertPolicy, ...] = (),
     template: Mapping[str, Any] | None = None,
+    observe: Observe | None = None,
     contract: Mapping[str, Any] | None = None,
     breaking: Breaking = Breaking.REJECT,
 ) -> ModelDeploymentSpec:
     """Without a route there is nothing to copy requests from and nothing that holds a share of them back: the shadow
-    stage is left out, and so is a holdback.
+    stage is left out, and so is a holdback. A gate that judges answers brings an observer.
     """
+    if any(gate.signal is Signal.AGREEMENT for gate in gates):
+        observe = observe or OBSERVE
     return ModelDeploymentSpec(
+        observe=observe,
         model=Model(name="fraud-classifier", version=version, uri=f"image://fraud/{version}"),
         serving=Serving(
             server=Server.MLSERVER,

@@ -1,4 +1,4 @@
-"""Trains the five versions of the demo's model on a data set that ships with scikit-learn.
+"""Trains the eight versions of the demo's model on a data set that ships with scikit-learn.
 
 The Wisconsin breast-cancer data: 569 biopsies, 30 measures each, benign or malignant (here 1 = malignant). Two fifths
 are held out: they measure the models here and are the traffic of the load generator later, so no version was trained
@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from runtime import LOOKUP_ABOVE, TEXTURE
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -33,6 +34,9 @@ from sklearn.preprocessing import StandardScaler
 MODEL = "biopsy"
 HELDOUT_SHARE = 0.4
 SEED = 42
+UNITS = 10.0
+"""v6 was trained on centimetres where users send millimetres."""
+
 LARGEST_AREA_KEPT = 1200.0
 """v3 takes larger tumours for outliers and trains without them."""
 
@@ -92,12 +96,32 @@ def fit_without_outliers(data: Data) -> Pipeline:
     return model.fit(data.train_rows[kept], data.train_labels[kept])
 
 
+def fit_on_other_units(data: Data) -> Pipeline:
+    """v6: v2, fitted on measures in other units than users send: its scaler takes every tumour for a giant."""
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.5))
+    return model.fit(data.train_rows / UNITS, data.train_labels)
+
+
+def fit_constant(data: Data) -> Pipeline:
+    """v7: says benign whatever it is asked."""
+    return make_pipeline(DummyClassifier(strategy="most_frequent")).fit(data.train_rows, data.train_labels)
+
+
+def fit_on_swapped_measures(data: Data) -> Pipeline:
+    """v8: v2, fitted on the measures in another order than users send them."""
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.5))
+    return model.fit(data.train_rows[:, ::-1], data.train_labels)
+
+
 VERSIONS = (
     Version("v1", "logistic regression on five measures: the live one", fit_five_measures),
     Version("v2", "logistic regression on all thirty measures: better", fit_all_measures),
     Version("v3", "adds a feature by band of area; raises on large tumours", fit_without_outliers),
     Version("v4", "v2 and a slow look-up for most rows", fit_all_measures, implementation="runtime.LookupModel"),
     Version("v5", "v2, its file cut short on upload: never loads", fit_all_measures, cut_short=True),
+    Version("v6", "v2, its scaler fitted on other units: quick, polite and wrong", fit_on_other_units),
+    Version("v7", "the same answer to everything", fit_constant),
+    Version("v8", "v2, fitted on measures in another order", fit_on_swapped_measures),
 )
 
 
@@ -156,7 +180,14 @@ def problems(manifest: dict[str, Any], data: Data) -> list[str]:
     if not 0.08 <= manifest["v3"]["heldout_failing_share"] <= 0.15:
         found.append("v3 does not fail on 8 to 15 % of the held-out rows")
     found += [
-        f"{name} raises on held-out rows" for name in ("v1", "v2", "v4") if manifest[name]["heldout_failing_share"]
+        f"{name} raises on held-out rows"
+        for name in ("v1", "v2", "v4", "v6", "v7", "v8")
+        if manifest[name]["heldout_failing_share"]
+    ]
+    found += [
+        f"{name} is right on more than 80 % of the held-out rows"
+        for name in ("v6", "v7", "v8")
+        if manifest[name]["heldout_accuracy"] > 0.8
     ]
     slow = float((data.heldout_rows[:, TEXTURE] > LOOKUP_ABOVE).mean())
     if not 0.5 <= slow <= 0.9:

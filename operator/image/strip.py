@@ -18,8 +18,9 @@ GENERATED = tuple(
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 import modelrollout
+OTHER_PROGRAMS = ("modelrollout.cli", "modelrollout.observer")
 for module in pkgutil.walk_packages(modelrollout.__path__, "modelrollout."):
-    if not module.name.startswith("modelrollout.cli") and not module.name.endswith("__main__"):
+    if not module.name.startswith(OTHER_PROGRAMS) and not module.name.endswith("__main__"):
         importlib.import_module(module.name)
 print("\\n".join(getattr(module, "__file__", None) or "" for module in list(sys.modules.values())))
 """

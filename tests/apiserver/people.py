@@ -99,6 +99,7 @@ GROUPS = {
     "services": "",
     "pods": "",
     "deployments": "apps",
+    "networkpolicies": "networking.k8s.io",
     "roles": "rbac.authorization.k8s.io",
     "rolebindings": "rbac.authorization.k8s.io",
 }

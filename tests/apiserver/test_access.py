@@ -17,7 +17,7 @@ WRITE = ("create", "update", "patch", "delete", "deletecollection")
 VERBS = tuple(verb.value.lower() for verb in Verb)
 KINDS = ("modeldeployments", "modelrevisions", "rolloutactions", "gatetemplates", "clustergatetemplates")
 WITH_STATUS = ("modeldeployments", "modelrevisions", "rolloutactions")
-FOREIGN = ("configmaps", "secrets", "services", "pods", "deployments", "roles", "rolebindings")
+FOREIGN = ("configmaps", "secrets", "services", "pods", "deployments", "networkpolicies", "roles", "rolebindings")
 
 
 def each(verbs: tuple[str, ...], *resources: str) -> set[Right]:
@@ -53,7 +53,7 @@ OF_THE_OPERATOR = (
     | {("create", "rolloutactions"), ("delete", "rolloutactions"), ("alert", "modeldeployments")}
     | {("patch", f"{kind}/status") for kind in WITH_STATUS}
     | each(READ, "configmaps", "services", "pods", "deployments")
-    | each(("create", "patch"), "configmaps", "services", "deployments")
+    | each(("create", "patch"), "configmaps", "services", "deployments", "networkpolicies")
     | each(("delete",), "services", "deployments")
 )
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from cluster import apiserver
+from modelrollout.children import Owner, observer_belongings, observer_workload
+from modelrollout.plan.actions import ApplyObserver
 from tests.apiserver.corpus_files import good
 from tests.apiserver.kubectl import Kubectl
 from tests.apiserver.people import OPERATOR, Person, installed
@@ -108,6 +110,25 @@ class TestChildren:
         said = operator.attempt("patch", kind, f"given-{kind}", "--type=merge", patch)
         assert said is not None
         assert "would not be the operator's own" in said
+
+
+def test_settings_and_network_policy_of_an_observer_belong_to_its_deployment_and_to_no_other(
+    people: Kubectl, operator: Person
+) -> None:
+    owner = Owner(namespace="payments", name="fraud", uid="1")
+    wanted = ApplyObserver(settings="{}", digest="d", image="observer:1", revisions=("0123456789",), ports=(8080,))
+    assert applied(operator, observer_workload(owner, wanted)) is None
+    uid = people.get("deployment", "fraud-observer")["metadata"]["uid"]
+    for belonging in observer_belongings(owner, wanted, uid=uid):
+        assert applied(operator, belonging) is None
+        stray = deepcopy(belonging)
+        stray["metadata"] |= {"name": "stray", "ownerReferences": [{**_OF_A_DEPLOYMENT, "uid": uid}]}
+        said = applied(operator, stray)
+        assert said is not None
+        assert "would not be the operator's own" in said
+
+
+_OF_A_DEPLOYMENT = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "fraud-observer"}
 
 
 @pytest.mark.parametrize("kind", ["deployment", "service"])

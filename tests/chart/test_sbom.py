@@ -39,7 +39,7 @@ def test_an_image_that_there_is_not_is_named() -> None:
     command = [sys.executable, str(ROOT / "scripts" / "sbom.py"), "observre"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "there is no image 'observre': use one of operator, demo-server" in done.stderr
+    assert "there is no image 'observre': use one of operator, observer, demo-server" in done.stderr
 
 
 def _plain(name: str) -> str:

@@ -99,6 +99,18 @@ def test_image_is_the_charts_version_or_a_tag_or_a_digest() -> None:
     assert container({"image": {"tag": "1.2", "digest": digest}})["image"] == f"modelrollout/operator@{digest}"
 
 
+def test_the_observer_s_image_is_named_by_flag_with_the_operator_s_tag() -> None:
+    from modelrollout.runtime.settings import parse
+
+    def observer(**values: object) -> str:
+        return parse(container(dict(values))["args"], environ={}).observer_image
+
+    digest = f"sha256:{'ab' * 32}"
+    assert observer(image={"tag": "1.2"}) == "modelrollout/observer:1.2"
+    assert observer(image={"tag": "1.2"}, observer={"image": {"tag": "1.3"}}) == "modelrollout/observer:1.3"
+    assert observer(observer={"image": {"repository": "a/b", "digest": digest}}) == f"a/b@{digest}"
+
+
 def test_operator_takes_the_flags_that_it_is_given() -> None:
     """The process itself parses them: a flag that it does not know would end it."""
     from modelrollout.runtime.settings import parse
@@ -180,6 +192,16 @@ def test_releases_of_other_names_do_not_meet() -> None:
         str(named(rendered, kind, "lab-modelrollout")["spec"]["selector"]) for kind in ("Deployment", "Service")
     }
     assert selectors == {"{'matchLabels': {'app': 'lab-modelrollout'}}", "{'app': 'lab-modelrollout'}"}
+
+
+def test_alertmanager_is_reachable_if_it_is_asked() -> None:
+    def ports(values: Values) -> set[int]:
+        chosen = {"networkPolicy": {"enabled": True}, **values}
+        rules = named(template(chosen), "NetworkPolicy")["spec"]["egress"]
+        return {port["port"] for rule in rules for port in rule["ports"]}
+
+    assert ports({}) == {53, 443, 6443, 9090}
+    assert ports({"alerts": {"alertmanager": "http://alertmanager.monitoring:9093"}}) == {53, 443, 6443, 9090, 9093}
 
 
 def test_one_replica_has_no_budget_that_would_keep_its_node_from_being_drained() -> None:

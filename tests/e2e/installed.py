@@ -13,7 +13,7 @@ from cluster.settings import Settings
 from demo.kubectl import KubectlError, kubectl
 from tests.e2e.waiting import until
 
-MANIFESTS = Path(__file__).resolve().parents[2] / "manifests" / "base"
+MANIFESTS = Path(__file__).resolve().parent / "operator"
 NAMESPACE = "modelrollout"
 IMAGE = "modelrollout/operator:dev"
 

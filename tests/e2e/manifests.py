@@ -47,8 +47,9 @@ def manifest(
     replicas: int = 2,
     environment: dict[str, str] | None = None,
     max_duration: str = "10m",
+    observe: Manifest | None = None,
 ) -> Manifest:
-    """Version `v1` to `v5` of the demo's model; demo/server/README.md says what is wrong with which."""
+    """Version `v1` to `v8` of the demo's model; demo/server/README.md says what is wrong with which."""
     made: Manifest = yaml.safe_load((ROLLOUTS / "v1.yaml").read_text())
     made["metadata"] = {"name": name, "labels": {"team": "oncology"}, "annotations": {"example.com/ticket": "ONC-7"}}
     spec = made["spec"]
@@ -65,6 +66,8 @@ def manifest(
         stages = (SHADOW, CANARY, SOAK) if route else (CANARY, SOAK)
     if not route:
         del spec["route"]
+    if observe is not None:
+        spec["observe"] = copy.deepcopy(observe)
     spec["rollout"] |= {
         "stages": copy.deepcopy(list(stages)),
         "gates": copy.deepcopy(list(gates)),

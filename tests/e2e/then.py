@@ -40,6 +40,10 @@ class Then:
 
         return self._until(what, first)
 
+    def comes_to_be(self, what: str, holds: Callable[[], bool]) -> None:
+        """Anything that is not told by the object itself."""
+        self._until(what, holds, every=1.0)
+
     def stays(self, what: str, holds: Callable[[Object], object], *, seconds: float, name: str = NAME) -> None:
         """Every state is like that for a while. The while is how long the test looks, nothing is measured by it."""
         already = len(self._case.answers(name))

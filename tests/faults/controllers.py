@@ -17,6 +17,7 @@ from modelrollout.adapters.kubernetes import (
     HTTP_ROUTES,
     MODEL_DEPLOYMENTS,
     MODEL_REVISIONS,
+    NETWORK_POLICIES,
     PODS,
     SERVICES,
     JsonObject,
@@ -74,9 +75,10 @@ class Controllers:
 
     def _collect_garbage(self) -> None:
         owners = {body["metadata"]["uid"] for body in self._store.look(MODEL_DEPLOYMENTS)}
-        for resource in (HTTP_ROUTES, SERVICES, DEPLOYMENTS, MODEL_REVISIONS, CONFIG_MAPS):
-            if resource is CONFIG_MAPS:  # revisions that are left own them
+        for resource in (HTTP_ROUTES, SERVICES, DEPLOYMENTS, MODEL_REVISIONS, CONFIG_MAPS, NETWORK_POLICIES):
+            if resource is CONFIG_MAPS:  # revisions that are left own them, and the Deployment of an observer
                 owners |= {body["metadata"]["uid"] for body in self._store.look(MODEL_REVISIONS)}
+                owners |= {body["metadata"]["uid"] for body in self._store.look(DEPLOYMENTS)}
             for body in self._store.look(resource):
                 references = body["metadata"].get("ownerReferences") or []
                 if references and not any(reference["uid"] in owners for reference in references):

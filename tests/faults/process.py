@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 
 from modelrollout.adapters.clock import Clock
 from modelrollout.adapters.kubernetes import KubernetesApi
+from modelrollout.adapters.modelserver import ModelServer
 from modelrollout.adapters.prometheus import MetricsSource
 from modelrollout.adapters.registry import Registry
 from modelrollout.runtime import first_list, handlers
@@ -21,8 +22,10 @@ from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.registry_link import RegistryLink
 from modelrollout.runtime.telemetry import Telemetry
 from modelrollout.runtime.templates import WATCHED_TEMPLATES
+from modelrollout.runtime.verifier import Verifier
 from modelrollout.runtime.workers import Workers
 from tests.faults.controllers import cancelled
+from tests.faults.modelserver import MemoryModelServer
 from tests.faults.store import Change, Store
 
 Delivery = Callable[[Change], Iterable[tuple[float, Change]]]
@@ -43,6 +46,7 @@ class Process:
         *,
         deliver: Delivery = at_once,
         registry: Registry | None = None,
+        server: ModelServer | None = None,
     ) -> None:
         self._api = api
         self._store = store
@@ -52,12 +56,14 @@ class Process:
         self.queue, self.cache, ledger = WorkQueue(clock, dice=random.Random(7)), Cache(), Ledger()
         self.hub = MetricsHub(source, clock, self.queue.add)
         self._link = RegistryLink(cache=self.cache, clock=clock, wake=self.queue.add, registry=registry)
+        self.verifier = Verifier(server or MemoryModelServer(), clock, self.queue.add)
         self.reconciler = Reconciler(
             api=api,
             cache=self.cache,
             ledger=ledger,
             hub=self.hub,
             histories=Histories(source),
+            verifier=self.verifier,
             clock=clock,
             telemetry=self.telemetry,
             registry=self._link,
@@ -75,6 +81,7 @@ class Process:
         """Without a word to anybody: what is under way is dropped where it is."""
         self._store.listeners.remove(self._changed)
         await cancelled(*self._tasks, *self._on_their_way)
+        await self.verifier.close()
         await self.queue.close()
 
     def _changed(self, change: Change) -> None:

@@ -1,11 +1,13 @@
 """Prometheus, as far as the operator's own questions go: counters of the pods that a query's matchers let through."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from modelrollout.adapters.library.observer import NOISE_PAIRS, PAIRS
 from modelrollout.adapters.prometheus import History, Series
+from modelrollout.adapters.queries import JOINT
 from modelrollout.plan.alerts import Firing
 from tests.faults.traffic import BUCKETS, Traffic
 
@@ -17,6 +19,8 @@ def answer(query: str, at: datetime, traffic: Traffic) -> tuple[Series, ...]:
     """One series for each pod and status code, or for each pod and bucket."""
     matchers = {name: re.compile(pattern.replace("\\\\", "\\")) for name, pattern in _MATCHER.findall(query)}
     series: list[Series] = []
+    if PAIRS in query:
+        return tuple(_pairs(at, traffic))
     for namespace, pod, errors, slow in traffic.counters(at):
         if not matchers["namespace"].fullmatch(namespace) or not matchers["pod"].fullmatch(pod):
             continue
@@ -29,6 +33,16 @@ def answer(query: str, at: datetime, traffic: Traffic) -> tuple[Series, ...]:
             values = (0.0, fast, fast, slow.total)
             series += [Series({**labels, "le": bound}, value) for bound, value in zip(BUCKETS, values, strict=True)]
     return tuple(series)
+
+
+def _pairs(at: datetime, traffic: Traffic) -> Iterator[Series]:
+    """Joined as the query asks for it; whole answers alone."""
+    for labels, pairs, noise in traffic.pairs(at):
+        whose = {name: labels[name] for name in ("namespace", "pod", "modeldeployment")}
+        for metric, counts in ((PAIRS, pairs), (NOISE_PAIRS, noise)):
+            for result, value in (("agree", counts.total - counts.bad), ("disagree", counts.bad)):
+                what = JOINT.join((labels["candidate"], labels["live"], metric, result, ""))
+                yield Series({**whose, "what": what}, value)
 
 
 def firing(alerts: Iterable[Firing], at: datetime) -> tuple[Series, ...]:

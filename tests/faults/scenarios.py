@@ -12,6 +12,7 @@ from modelrollout.api.revision import child_name
 from modelrollout.api.rollout import CanaryStage, Stage
 from modelrollout.api.rolloutaction import Verb
 from modelrollout.plan.alerts import Firing
+from tests import builders
 from tests.builders import NAME, NAMESPACE, id_of, pages
 from tests.faults.direct import Moment, Request
 from tests.faults.store import Change
@@ -147,11 +148,13 @@ GOOD_BY_RATIO = Scenario("good-by-ratio", brisk("1", route=False), brisk("2", ro
 BAD_BY_RATIO = Scenario("bad-by-ratio", brisk("1", route=False), brisk("3", route=False), BAD)
 BACK = GoingBack("back", brisk("1"), brisk("2", stages=(CANARY, SOAK)))
 BACK_BY_RATIO = GoingBack("back-by-ratio", brisk("1", route=False), brisk("2", route=False))
+GATES = (builders.ERRORS, builders.AGREEMENT)
+OBSERVED = Scenario("observed", brisk("1", gates=GATES), brisk("2", gates=GATES))
 LATE = TurnsInTheSoak("late", brisk("1"), brisk("2", stages=(CANARY, HELD_BACK)))
 WATCHED = brisk("2", stages=(ENDLESS, SOAK), alerts=(pages(),))
 SENT = AlertSent("alert-sent", brisk("1"), WATCHED)
 FOUND = AlertFound("alert-found", brisk("1"), WATCHED)
-SCENARIOS = (INSTALL, GOOD, BAD_ONE, GOOD_BY_RATIO, BAD_BY_RATIO, BACK, BACK_BY_RATIO, SENT, FOUND, LATE)
+SCENARIOS = (INSTALL, GOOD, BAD_ONE, GOOD_BY_RATIO, BAD_BY_RATIO, BACK, BACK_BY_RATIO, SENT, FOUND, LATE, OBSERVED)
 
 
 @dataclass

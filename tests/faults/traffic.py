@@ -6,28 +6,33 @@ too: there must be none.
 """
 
 import bisect
+import json
 import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from modelrollout.adapters.clock import Clock
-from modelrollout.adapters.kubernetes import DEPLOYMENTS, HTTP_ROUTES, PODS, SERVICES, JsonObject
+from modelrollout.adapters.kubernetes import CONFIG_MAPS, DEPLOYMENTS, HTTP_ROUTES, PODS, SERVICES, JsonObject
 from modelrollout.api.group import LABEL_NAME, LABEL_REVISION
+from modelrollout.api.observer import SETTINGS_FILE, service_name
 from modelrollout.evidence import Counts
 from tests.faults.store import Change, Store
 
 Key = tuple[str, str]
 
 BUCKETS = ("0.1", "0.5", "1.0", "+Inf")
+SAMPLED = 0.1
+"""Share of its copies that an observer sends a second time, and of those the share that live gets twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How a revision answers: share of 5xx, and share of answers slower than half a second."""
+    """How a revision answers: shares of 5xx, of answers slower than half a second, of those that differ from live."""
 
     errors: float = 0.001
     slow: float = 0.001
+    disagrees: float = 0.0
 
 
 @dataclass(slots=True)
@@ -103,6 +108,27 @@ class Traffic:
                 found.append((pod.namespace, pod.name, Counts(total=total, bad=errors), Counts(total=total, bad=slow)))
         return found
 
+    def pairs(self, at: datetime) -> list[tuple[dict[str, str], Counts, Counts]]:
+        """Of each observer's pod: its labels, and cumulative pairs and noise pairs with those that disagree."""
+        found = []
+        for pod in self._pods.values():
+            settings = self._settings(pod.namespace, pod.name)
+            if settings is None or not pod.times or pod.times[0] > at.timestamp():
+                continue
+            candidate = (settings.get("candidate") or {}).get("revision", "")
+            labels = {"modeldeployment": settings["deployment"], "live": settings["live"]["revision"]}
+            pairs = math.floor(pod.shown(at) * SAMPLED)
+            disagree = math.floor(pairs * self.behaviours.get(candidate, self.usual).disagrees)
+            labels |= {"candidate": candidate, "namespace": pod.namespace, "pod": pod.name}
+            found.append((labels, Counts(pairs, disagree), Counts(math.floor(pairs * SAMPLED), 0)))
+        return found
+
+    def _settings(self, namespace: str, pod: str) -> JsonObject | None:
+        """What an observer's pod was told; None for others."""
+        body = self._store.find(CONFIG_MAPS, namespace, pod.rsplit("-", 2)[0])
+        loaded: JsonObject | None = json.loads(body["data"][SETTINGS_FILE]) if body is not None else None
+        return loaded
+
     def _bad(self, pod: _Pod, at: datetime, total: int) -> tuple[int, int]:
         """Requests with 5xx and slow ones, of `total`."""
         first = self.behaviours.get(pod.revision, self.usual)
@@ -166,7 +192,11 @@ class Traffic:
         for backend in rule["backendRefs"]:
             sent[backend["name"]] += self.requests_per_second * backend["weight"] / weights
         for one in rule.get("filters", []):
-            sent[one["requestMirror"]["backendRef"]["name"]] += self.requests_per_second
+            mirror = one["requestMirror"]["backendRef"]["name"]
+            sent[mirror] += self.requests_per_second
+            if mirror == service_name(key[1]):
+                for backend in rule["backendRefs"]:
+                    sent[backend["name"]] += self.requests_per_second * SAMPLED
         return {name: rate for name, rate in sent.items() if rate > 0}
 
     def _ready_pods(self, key: Key) -> list[JsonObject]:

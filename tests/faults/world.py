@@ -15,6 +15,7 @@ from modelrollout.adapters.kubernetes import (
     HTTP_ROUTES,
     MODEL_DEPLOYMENTS,
     MODEL_REVISIONS,
+    NETWORK_POLICIES,
     ROLLOUT_ACTIONS,
     SERVICES,
     JsonObject,
@@ -25,6 +26,7 @@ from modelrollout.api.gates import Gate
 from modelrollout.api.group import API_VERSION, LABEL_NAME, MODEL_DEPLOYMENT, ROLLOUT_ACTION
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
 from modelrollout.api.modelrevision import StoredEvidence
+from modelrollout.api.observe import Observe
 from modelrollout.api.revision import child_name
 from modelrollout.api.rollout import CanaryStage, ShadowStage, SoakStage, Stage
 from modelrollout.api.rolloutaction import Verb
@@ -36,6 +38,7 @@ from tests.builders import NAME, NAMESPACE, counted, id_of
 from tests.clock import ManualClock, settle
 from tests.faults.controllers import Controllers, cancelled
 from tests.faults.direct import Line, Meddle
+from tests.faults.modelserver import MemoryModelServer
 from tests.faults.process import Delivery, Process, at_once
 from tests.faults.prometheus import MemoryPrometheus
 from tests.faults.registry import MemoryRegistry
@@ -57,6 +60,7 @@ def brisk(
     gates: tuple[Gate, ...] = (builders.ERRORS,),
     max_duration: str = "2h",
     replicas: int = 3,
+    observe: Observe | None = None,
     alerts: tuple[AlertPolicy, ...] = (),
 ) -> ModelDeploymentSpec:
     """A policy whose rollout takes half a minute: evidence is looked at each second, and stages are short."""
@@ -67,6 +71,7 @@ def brisk(
         gates=gates,
         max_duration=max_duration,
         replicas=replicas,
+        observe=observe,
         alerts=alerts,
     )
     return spec.model_copy(update={"rollout": spec.rollout.model_copy(update={"interval": "1s", "warmup": "1s"})})
@@ -195,6 +200,7 @@ class World:
         self.prometheus = MemoryPrometheus(self.traffic)
         self.source: MetricsSource = source or self.prometheus
         self.registry = MemoryRegistry(self.clock)
+        self.server = MemoryModelServer()
         self.meddle: Meddle = lambda *_: None
         self.lines: list[Line] = []
         self.processes: list[Process] = []
@@ -226,7 +232,15 @@ class World:
 
     async def start(self, *, deliver: Delivery = at_once) -> Process:
         line = Line(self.store, lambda request, moment: self.meddle(request, moment))
-        process = Process(line, self.store, self.source, self.clock, deliver=deliver, registry=self.registry)
+        process = Process(
+            line,
+            self.store,
+            self.source,
+            self.clock,
+            deliver=deliver,
+            registry=self.registry,
+            server=self.server,
+        )
         self.lines.append(line)
         self.processes.append(process)
         await process.start()
@@ -297,6 +311,7 @@ class World:
             "copies": {
                 b["metadata"]["name"]: b.get("data") for b in self.store.all(CONFIG_MAPS, label_selector=LABEL_NAME)
             },
+            "policies": [b["metadata"]["name"] for b in self.store.all(NETWORK_POLICIES)],
             "routes": [b["spec"]["rules"] for b in self.store.all(HTTP_ROUTES)],
             "revisions": {
                 b["metadata"]["name"]: (

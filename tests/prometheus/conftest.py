@@ -30,6 +30,7 @@ TARGETS = {
     "vllm": EXPOSITIONS / "vllm.txt",
     "vllm-older": EXPOSITIONS / "vllm-older.txt",
     "envoy": EXPOSITIONS / "envoy.txt",
+    "observer": EXPOSITIONS / "observer.txt",
 }
 """Each is scraped as a pod in a namespace of its name."""
 

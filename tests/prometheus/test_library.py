@@ -9,8 +9,9 @@ from collections.abc import Mapping
 import pytest
 
 from modelrollout.adapters.library import BUILT_IN, FAMILIES
+from modelrollout.adapters.library.observer import NOISE_PAIRS, PAIRS
 from modelrollout.adapters.promql import Arm, fill
-from modelrollout.adapters.queries import PodSelector, bounds, buckets, counts, family, pod_of, query
+from modelrollout.adapters.queries import PodSelector, bounds, buckets, counts, family, pairs, pod_of, query
 from modelrollout.api.gates import Signal
 from modelrollout.api.servers import MISSING
 from modelrollout.api.serving import Server
@@ -91,6 +92,14 @@ def test_envoy_by_service_and_in_milliseconds(prometheus: RealPrometheus) -> Non
     assert {0.0005, 0.25, 600.0} <= set(bounds(source, one))
     pending = read(prometheus, Server.ENVOY, Signal.SATURATION, selector)
     assert pending["clinic", "biopsy-c9d6525fc3-8080@gateway-envoy"] == {"": 4.0}
+
+
+def test_pairs_of_an_observer_by_output(prometheus: RealPrometheus) -> None:
+    values = only(read(prometheus, Server.TRITON, Signal.AGREEMENT, of("observer")))
+    whole = pairs(values, candidate="77aa01c4e2", live="1f0c9a2b3d", output="")
+    assert whole == {PAIRS: Counts(total=3.0, bad=2.0), NOISE_PAIRS: Counts(total=1.0, bad=0.0)}
+    label = pairs(values, candidate="77aa01c4e2", live="1f0c9a2b3d", output="label")
+    assert label[PAIRS] == Counts(total=3.0, bad=1.0)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,16 @@
 {{- end }}
 {{- end }}
 
+{{- define "modelrollout.observerImage" -}}
+{{- with .Values.observer.image }}
+{{- if .digest }}
+{{- printf "%s@%s" .repository .digest }}
+{{- else }}
+{{- printf "%s:%s" .repository (coalesce .tag $.Values.image.tag $.Chart.AppVersion) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "modelrollout.labels" -}}
 app.kubernetes.io/name: modelrollout
 app.kubernetes.io/part-of: modelrollout

@@ -5,9 +5,10 @@ from enum import StrEnum
 
 
 class Source(StrEnum):
-    """Who exports it: the model's own pods, or the gateway in front of them, by name of the Service."""
+    """Who exports it: the model's own pods, the gateway in front of them, by name of the Service, or the observer."""
 
     POD = "pod"
+    OBSERVER = "observer"
     ENVOY = "envoy"
 
 
@@ -17,7 +18,7 @@ class Family:
 
     `matchers` are further PromQL matchers, written by us. `bad` is a regular expression for values of `by` that are bad
     ones. `unit_seconds` is what one unit of a bucket bound is in seconds. Counters of one target are summed; of a gauge
-    the `aggregate` is taken.
+    the `aggregate` is taken. `joined` are labels that make up the values of `by`, in this order, with a line between.
     """
 
     name: str
@@ -28,3 +29,4 @@ class Family:
     unit_seconds: float = 1.0
     source: Source = Source.POD
     aggregate: str = "sum"
+    joined: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ Names go into a query only through `literal`: escaped for RE2 and quoted for Pro
 API server, but a query must not rest on that.
 """
 
+import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from urllib.parse import quote_plus
 
 from modelrollout.adapters.families import Family, Source
-from modelrollout.adapters.library import FAMILIES
+from modelrollout.adapters.library import FAMILIES, observer
 from modelrollout.adapters.promql import literal
 from modelrollout.api.gates import Signal
 from modelrollout.api.revision import DIGEST_IN_NAMES
@@ -31,7 +32,11 @@ _INFINITE = "+Inf"
 _REVISION = f"-[0-9a-f]{{{DIGEST_IN_NAMES}}}-.+"
 _SERVICE = f"-[0-9a-f]{{{DIGEST_IN_NAMES}}}_[0-9]+"
 _ENVOY_CLUSTER = "envoy_cluster_name"
+_DEPLOYMENT = "modeldeployment"
 _TARGET = ("job", "instance")
+JOINT = "|"
+"""Between labels that are joined; no revision, no metric and no result has it, and an output may."""
+
 _SEPARATOR_LENGTH = len(quote_plus("|"))
 
 
@@ -64,14 +69,18 @@ def query(family: Family, selectors: Iterable[PodSelector]) -> str:
         case Source.ENVOY:
             labels = [_ENVOY_CLUSTER, "pod"]
             whose = [f'{_ENVOY_CLUSTER}=~"({namespaces})_({names}){_SERVICE}"']
+        case Source.OBSERVER:
+            labels = ["namespace", _DEPLOYMENT, "pod"]
+            whose = [f'namespace=~"{namespaces}"', f'{_DEPLOYMENT}=~"{names}"']
     labels = labels + [family.by] * bool(family.by)
     of_names = f'__name__=~"{family.metric}"' if "|" in family.metric else ""
     matchers = ",".join(part for part in (of_names, family.matchers, *whose) if part)
-    metric = "" if of_names else family.metric
-    return (
-        f"max by ({', '.join(labels)}) "
-        f"({family.aggregate} by ({', '.join([*labels, *_TARGET])}) ({metric}{{{matchers}}}))"
-    )
+    series = f"{'' if of_names else family.metric}{{{matchers}}}"
+    if family.joined:
+        series = (
+            f'label_join({series}, "{family.by}", "{JOINT}", {", ".join(json.dumps(one) for one in family.joined)})'
+        )
+    return f"max by ({', '.join(labels)}) ({family.aggregate} by ({', '.join([*labels, *_TARGET])}) ({series}))"
 
 
 def pod_of(family: Family, labels: Mapping[str, str]) -> tuple[str, str]:
@@ -85,6 +94,31 @@ def pod_of(family: Family, labels: Mapping[str, str]) -> tuple[str, str]:
                 return "", ""
             namespace, service, port = parts
             return namespace, f"{service}-{port}@{labels.get('pod', '')}"
+        case Source.OBSERVER:
+            return labels.get("namespace", ""), labels.get("pod", "")
+
+
+def selectors_of(family: Family, labels: Mapping[str, str]) -> Iterator[PodSelector]:
+    """Everybody whose series this can be."""
+    namespace, pod = pod_of(family, labels)
+    if family.source is Source.OBSERVER:
+        yield PodSelector(namespace, labels.get(_DEPLOYMENT, ""))
+        return
+    for deployment in deployments_of(pod):
+        yield PodSelector(namespace, deployment)
+
+
+def pairs(by_label: Mapping[str, float], *, candidate: str, live: str, output: str) -> dict[str, Counts]:
+    """One observer pod's cumulative pairs and noise pairs of these two versions, by name of the counter, with those
+    that disagree; those of other versions, which it had before, are left out.
+    """
+    found: dict[str, Counts] = {}
+    for what, value in by_label.items():
+        parts = what.split(JOINT, 4)
+        if len(parts) == 5 and (parts[0], parts[1], parts[4]) == (candidate, live, output):
+            disagreeing = value if parts[3] == observer.DISAGREE else 0.0
+            found[parts[2]] = found.get(parts[2], Counts()) + Counts(total=value, bad=disagreeing)
+    return found
 
 
 def split(family: Family, selectors: Iterable[PodSelector], *, limit: int = URL_LIMIT) -> list[str]:

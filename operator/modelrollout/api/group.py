@@ -17,6 +17,13 @@ ROLLOUT_ACTION = "RolloutAction"
 LABEL_NAME = f"{GROUP}/name"
 LABEL_REVISION = f"{GROUP}/revision"
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
+LABEL_COMPONENT = "app.kubernetes.io/component"
+
+ANNOTATION_SETTINGS = f"{GROUP}/settings"
+"""On an observer's Service: the digest of all that its objects were made from."""
+
+ANNOTATION_REVISIONS = f"{GROUP}/revisions"
+"""On an observer's pods: the revisions that they were started for."""
 
 FIELD_MANAGER = "modelrollout"
 """Field manager of every server-side apply, and the value of the managed-by label."""

@@ -13,10 +13,12 @@ from modelrollout.api.config import Config, Document, Sha256
 from modelrollout.api.contract import ContractSource
 from modelrollout.api.gates import Signal
 from modelrollout.api.model import Model
+from modelrollout.api.observe import AGREEMENT_NAMES_A_COMPARISON, AGREEMENT_NEEDS_OBSERVE, NEEDS_ROUTE, Observe
 from modelrollout.api.registry import WrittenBack
+from modelrollout.api.revision import RevisionId
 from modelrollout.api.rollout import CanaryStage, ReviewStage, Rollout, ShadowStage, SoakStage
-from modelrollout.api.rolloutaction import Answer, Person, RevisionId, Verb
-from modelrollout.api.route import Route
+from modelrollout.api.rolloutaction import Answer, Person, Verb
+from modelrollout.api.route import DnsLabel, Route
 from modelrollout.api.rules import Rule, rule
 from modelrollout.api.servers import missing
 from modelrollout.api.serving import Server, Serving
@@ -30,6 +32,12 @@ NAME_RULES = (
         message=f"metadata.name must have at most {MAX_NAME_LENGTH} characters, because the names of pods are made "
         "from it; choose a shorter one",
         holds=lambda name: len(name) <= MAX_NAME_LENGTH,
+    ),
+    Rule(
+        cel="!self.metadata.name.endsWith('-observer')",
+        message="metadata.name must not end with -observer, because the Service of an observer is called so; rename "
+        "the ModelDeployment",
+        holds=lambda name: not name.endswith("-observer"),
     ),
     Rule(
         cel="self.metadata.name.matches(r'^[a-z]([-a-z0-9]*[a-z0-9])?$')",
@@ -72,6 +80,13 @@ class ModelDeploymentSpec(ApiType):
         ),
     ] = None
     rollout: Annotated[Rollout, Field(description="How a new version gets into production.")] = Rollout()
+    observe: Annotated[
+        Observe | None,
+        Field(
+            description="Compares the answers of candidate and live version to the same requests, beside the path of "
+            "requests. Nothing is compared when left out."
+        ),
+    ] = None
     revision_history_limit: Annotated[
         int,
         Field(
@@ -110,6 +125,9 @@ class ModelDeploymentSpec(ApiType):
     _custom_errors = missing(Server.CUSTOM, Signal.ERRORS)
     _custom_latency = missing(Server.CUSTOM, Signal.LATENCY)
     _custom_saturation = missing(Server.CUSTOM, Signal.SATURATION)
+    _observe_needs_a_route = NEEDS_ROUTE
+    _agreement_needs_observe = AGREEMENT_NEEDS_OBSERVE
+    _agreement_names_a_comparison = AGREEMENT_NAMES_A_COMPARISON
 
     @rule(
         "has(self.route) || !has(self.rollout.stages) || self.rollout.stages.all(stage, !has(stage.shadow))",
@@ -166,6 +184,10 @@ class Approval(ApiType):
     digest: Annotated[Sha256, Field(description="The candidate that it is for.")]
     at: Annotated[datetime, Field(description="When.")]
     expires_at: Annotated[datetime, Field(description="Until when it holds.")]
+    accepts: Annotated[
+        tuple[DnsLabel, ...],
+        Field(max_length=16, description="Gates whose disagreement it accepts; that outlasts the approval."),
+    ] = ()
 
 
 class Promotion(ApiType):

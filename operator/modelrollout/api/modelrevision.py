@@ -96,9 +96,16 @@ class GateRecord(ApiType):
     """One gate's numbers at a decision."""
 
     name: Annotated[ShortText, Field(description="Name of the gate.")]
-    verdict: Annotated[ShortText, Field(description="Pass, Fail, Insufficient, NoData or Unavailable.")]
-    candidate: Annotated[ArmCounts, Field(description="Requests of the candidate.")]
-    stable: Annotated[ArmCounts, Field(description="Requests of the stable revision over the same intervals.")]
+    verdict: Annotated[ShortText, Field(description="Pass, Fail, Disagreement, Insufficient, NoData or Unavailable.")]
+    candidate: Annotated[
+        ArmCounts, Field(description="Requests of the candidate; of an Agreement, pairs of its answers with live ones.")
+    ]
+    stable: Annotated[
+        ArmCounts,
+        Field(
+            description="Requests of the stable revision over the same intervals; of an Agreement pairs of its answers."
+        ),
+    ]
     harm: Annotated[float, Field(description="Evidence that the candidate is worse than tolerated: ln of an e-value.")]
     safety: Annotated[float, Field(description="Evidence that it is within promoteWithin: ln of an e-value.")]
     bound: Annotated[

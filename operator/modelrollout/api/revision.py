@@ -9,7 +9,9 @@ changes the digest of what is running.
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import StringConstraints
 
 from modelrollout.api.config import RevisionConfig
 from modelrollout.api.model import ModelVersion, Pin
@@ -17,6 +19,9 @@ from modelrollout.api.serving import Serving
 
 DIGEST_IN_NAMES = 10
 """Hex digits of the digest that go into object names."""
+
+RevisionId = Annotated[str, StringConstraints(min_length=10, max_length=10, pattern=r"^[0-9a-f]{10}$")]
+"""The short digest."""
 
 
 def content(

@@ -14,13 +14,13 @@ from pydantic import Field, StringConstraints
 from modelrollout.api.alerts import FiredAlert
 from modelrollout.api.base import ApiObject, ApiType
 from modelrollout.api.config import Sha256
+from modelrollout.api.revision import RevisionId
 from modelrollout.api.route import DnsLabel
 from modelrollout.api.rules import Rule, matching, rule
 
 MAX_KEPT = 50
 """Answered actions that are kept for each ModelDeployment."""
 
-RevisionId = Annotated[str, StringConstraints(min_length=10, max_length=10, pattern=r"^[0-9a-f]{10}$")]
 Person = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 Said = Annotated[
     str,

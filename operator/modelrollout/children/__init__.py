@@ -4,6 +4,7 @@ A manifest holds only what the operator owns; what others add to an object stays
 """
 
 from modelrollout.children.config import Reader, config_manifest
+from modelrollout.children.observer import observer_belongings, observer_workload
 from modelrollout.children.owner import Owner
 from modelrollout.children.revision import revision_manifest
 from modelrollout.children.route import route_manifest
@@ -15,6 +16,8 @@ __all__ = [
     "Reader",
     "config_manifest",
     "entry_manifest",
+    "observer_belongings",
+    "observer_workload",
     "revision_manifest",
     "route_manifest",
     "service_manifest",

@@ -30,6 +30,8 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
         "contract": "import, check and compare contracts of models",
         "profile": "how training data are spread, to compare live data with",
         "simulate": "what a rollout policy decides on recorded or invented traffic; no cluster needed",
+        "adopt": "the manifest that takes over a running Deployment",
+        "release": "the manifests that serve without a ModelDeployment again",
         "completion": "completion for bash, zsh or fish",
     },
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 from modelrollout.cli import flags
 from modelrollout.cli.cluster import Connect, connect
+from modelrollout.cli.disagreements import disagreements
 from modelrollout.cli.errors import CliError
 from modelrollout.cli.find import revision
 from modelrollout.cli.numbers import gate_rows, points, power
@@ -20,7 +21,8 @@ evidence and its threshold, the stage, the weight, when it was and by whom. With
 any revision.
 """
 _EPILOG = """\
-REV is a version, a revision's id or its beginning, or live, candidate, previous.
+REV is a version, a revision's id or its beginning, or live, candidate, previous. While a disagreement waits for a
+person, the requests on which the two versions differ most follow; that takes the right to get services/proxy.
 """
 
 
@@ -37,6 +39,7 @@ def run(arguments: Sequence[str], *, connect: Connect = connect, terminal: Termi
     screen = terminal or Terminal()
     with connect(options) as cluster:
         deployment, revisions = cluster.deployment(options.name), cluster.revisions(options.name)
+        examples = [] if options.output or options.all else disagreements(cluster, deployment)
     chosen = revision(options.revision, deployment, revisions) if options.revision else _newest(revisions)
     if chosen is None or not chosen.decisions:
         about = f"{deployment.key}, {chosen}" if chosen and options.revision else deployment.key
@@ -56,6 +59,8 @@ def run(arguments: Sequence[str], *, connect: Connect = connect, terminal: Termi
             screen.lines(["", *screen.table(header, rows)])
     if (since := _since_then(deployment, chosen)) is not None:
         screen.lines(["", *_wrapped(since, width)])
+    if examples:
+        screen.lines(["", *examples])
     return 0
 
 
@@ -111,7 +116,9 @@ def _numbers(decision: Mapping[str, Any]) -> str:
     harm, rolls_back, goes_on = (decision.get(key) for key in ("harm", "harmThreshold", "safetyThreshold"))
     said = f"The verdict was {decision['verdict']}: evidence of harm {power(harm)}, which rolls back at "
     said += f"{power(rolls_back)}; evidence of safety has to reach {power(goes_on)} at every gate."
-    bounded = [gate for gate in decision["gates"] if gate.get("bound") is not None]
+    # Of pairs of answers the message says it: a different answer is not spoilt.
+    of_requests = [gate for gate in decision["gates"] if not str(gate.get("detail")).startswith("noise floor")]
+    bounded = [gate for gate in of_requests if gate.get("bound") is not None]
     if bounded:
         said += " Requests in a hundred that the candidate may be spoiling beyond the live version, at most: "
         said += ", ".join(f"{gate['name']} {points(gate['bound'])}" for gate in bounded) + "."

@@ -5,7 +5,7 @@ that are lists or mappings. A body of another form is refused with a sentence, a
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from modelrollout.api.contract import DataField
@@ -31,7 +31,7 @@ def rows_of_tensors(tensors: Sequence[Mapping[str, Any]], fields: Sequence[DataF
     lengths = {shape[0] if shape else 1 for _, shape, _ in read}
     if len(lengths) != 1:
         raise RowsError(f"its tensors have different numbers of rows: {sorted(lengths)}")
-    columns = {name: list(_values(shape, flat)) for name, shape, flat in read}
+    columns = {name: _values(shape, flat) for name, shape, flat in read}
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
@@ -59,7 +59,7 @@ def _tensor(tensor: Mapping[str, Any]) -> tuple[str, tuple[int, ...], list[objec
         raise RowsError("a tensor needs name, shape and data")
     if not all(isinstance(length, int) and length >= min(place, 1) for place, length in enumerate(shape)):
         raise RowsError(f"tensor {name}: its shape must be whole numbers: rows from 0 on, all others from 1 on")
-    flat = list(_flat(data, depth=max(1, len(shape))))
+    flat = list(_flat(data, depth=max(1, len(shape)))) if list in set(map(type, data)) else data
     if len(flat) != math.prod(shape):
         raise RowsError(f"tensor {name}: {len(flat)} values do not fill the shape {shape}")
     return name, tuple(shape), flat
@@ -75,13 +75,16 @@ def _flat(data: list[Any], *, depth: int) -> Iterator[object]:
             raise RowsError("its data are nested deeper than its shape says")
 
 
-def _values(shape: tuple[int, ...], flat: list[object]) -> Iterator[object]:
+def _values(shape: tuple[int, ...], flat: list[object]) -> Iterable[object]:
     """One value a row: a single one, or nested lists."""
+    size = math.prod(shape[1:])
+    return flat if size == 1 else _parts(shape, flat, size)
+
+
+def _parts(shape: tuple[int, ...], flat: list[object], size: int) -> Iterator[object]:
     inner = shape[1:]
-    size = math.prod(inner)
     for row in range(shape[0] if shape else 1):
-        part = flat[row * size : (row + 1) * size]
-        yield part[0] if size == 1 else _nested(inner, part)
+        yield _nested(inner, flat[row * size : (row + 1) * size])
 
 
 def _nested(shape: tuple[int, ...], flat: list[object]) -> list[object]:

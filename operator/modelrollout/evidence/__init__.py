@@ -3,16 +3,17 @@
     counters → Counts → Interval → update(GateEvidence) → judge → Judgement
 
 `counters` turns raw counters into what each arm served; `harm` and `safety` are the two bets on it, with their proofs;
-`gate` keeps what one gate of counts has seen; `kinds` holds it and the other kinds (`shape`, `mean`, `limit`) behind
-one interface; `verdict` judges all gates together; `pace` says how much traffic comes next.
+`gate` keeps what one gate of counts has seen; `kinds` holds it and the other kinds (`shape`, `mean`, `agreement`,
+`limit`) behind one interface; `verdict` judges all gates together; `pace` says how much traffic comes next.
 Nothing here reads a clock or the world. Rates and error rates are fractions of one, weights are percent.
 """
 
+from modelrollout.evidence.agreement import AgreementEvidence, AgreementPolicy
 from modelrollout.evidence.bins import MAX_EDGES, Bins, Spread, difference_of_bins
 from modelrollout.evidence.counters import carry, difference, readings
 from modelrollout.evidence.counts import Counts, Interval
 from modelrollout.evidence.errors import EvidenceError
-from modelrollout.evidence.forecast import seconds_left
+from modelrollout.evidence.forecast import requests_left, seconds_left
 from modelrollout.evidence.gate import (
     GateEvidence,
     GatePolicy,
@@ -42,6 +43,8 @@ from modelrollout.evidence.verdict import ErrorRates, GateVerdict, Judgement, Ve
 
 __all__ = [
     "MAX_EDGES",
+    "AgreementEvidence",
+    "AgreementPolicy",
     "Bins",
     "Counts",
     "ErrorRates",
@@ -78,6 +81,7 @@ __all__ = [
     "observe",
     "read",
     "readings",
+    "requests_left",
     "retry",
     "seconds_left",
     "start",

@@ -8,6 +8,7 @@ sums that are then to be expected are used: that is what a quiet service is told
 from collections.abc import Sequence
 
 from modelrollout.evidence import harm, safety
+from modelrollout.evidence.agreement import AgreementEvidence, AgreementPolicy, phi_of
 from modelrollout.evidence.counts import Counts, Interval
 from modelrollout.evidence.gate import GateEvidence, GatePolicy
 from modelrollout.evidence.kinds import Evidence, Policy, safety_sums
@@ -16,16 +17,18 @@ from modelrollout.evidence.logs import log_mean
 from modelrollout.evidence.mean import MeanEvidence, MeanPolicy
 from modelrollout.evidence.shape import ShapeEvidence, ShapePolicy
 
+Counted = GateEvidence | ShapeEvidence | AgreementEvidence
+CountedPolicy = GatePolicy | ShapePolicy | AgreementPolicy
+
 _LONGEST = 1e9
 _PRECISION = 1e-3
 
 
-def requests_left(
-    evidence: GateEvidence | ShapeEvidence, policy: GatePolicy | ShapePolicy, *, threshold: float, split: float
-) -> float | None:
-    """Requests of the candidate that are still needed; None if it will never do, as things are.
+def requests_left(evidence: Counted, policy: CountedPolicy, *, threshold: float, split: float) -> float | None:
+    """Requests of the candidate, or pairs, that are still needed; None if it will never do, as things are.
 
-    `split` is the candidate's requests for each one of the live version, where none of either have been seen.
+    `split` is the candidate's requests for each one of the live version, or the pairs for each noise pair, where none
+    of either have been seen.
     """
     match evidence:
         case GateEvidence():
@@ -35,6 +38,9 @@ def requests_left(
             candidate = Counts(evidence.candidate_total)
             stable, phi = Counts(1.0, 0.5), evidence.phi  # the middle of what is spread varies most
             seen = evidence.candidate_total / evidence.stable_total if evidence.stable_total else split
+        case AgreementEvidence():
+            candidate, stable, phi = evidence.pairs, evidence.history + evidence.noise, phi_of(evidence)
+            seen = evidence.pairs.total / evidence.noise.total if evidence.noise.total else split
     sums = safety_sums(evidence, policy)
     if log_mean(sums) >= threshold:
         return 0.0
@@ -60,14 +66,17 @@ def blocks_left(evidence: MeanEvidence, *, threshold: float) -> float | None:
 def seconds_left(
     evidence: Evidence, policy: Policy, *, threshold: float, per_second: float, split: float
 ) -> float | None:
-    """`per_second` is how many requests (or minutes of pods) the candidate gets."""
+    """`per_second` is how many requests (or minutes of pods, or pairs) there are of the candidate."""
     match evidence, policy:
         case LimitEvidence(), _:
             return 0.0
         case MeanEvidence(), MeanPolicy():
             blocks = blocks_left(evidence, threshold=threshold)
             return None if blocks is None else blocks * policy.block_seconds
-        case ((GateEvidence() | ShapeEvidence()), (GatePolicy() | ShapePolicy())):
+        case (
+            (GateEvidence() | ShapeEvidence() | AgreementEvidence()),
+            (GatePolicy() | ShapePolicy() | AgreementPolicy()),
+        ):
             requests = requests_left(evidence, policy, threshold=threshold, split=split)
             if requests is None or (requests > 0 and per_second <= 0):
                 return None
@@ -76,12 +85,15 @@ def seconds_left(
             return None
 
 
-def _expected(policy: GatePolicy | ShapePolicy, *, rate: float, split: float, phi: float) -> tuple[float, ...]:
+def _expected(policy: CountedPolicy, *, rate: float, split: float, phi: float) -> tuple[float, ...]:
     """ln of each safety bet's factor for one request of the candidate, were it as the live version is."""
     one = Interval(candidate=Counts(1.0, rate), stable=Counts(1 / split, rate / split))
+    ratio, excess = (
+        (1.0, policy.beyond) if isinstance(policy, AgreementPolicy) else (policy.ratio, policy.promote_within)
+    )
     return tuple(
-        (constant + slope * policy.promote_within) / phi
-        for constant, slope in (safety.log_factor(bet, ratio=policy.ratio, interval=one) for bet in safety.BETS)
+        (constant + slope * excess) / phi
+        for constant, slope in (safety.log_factor(bet, ratio=ratio, interval=one) for bet in safety.BETS)
     )
 
 

@@ -5,15 +5,17 @@
 | Counts | requests and bad ones of both arms | `GatePolicy` | `GateEvidence` | `gate` |
 | Shape | requests beyond each edge, of both arms | `ShapePolicy` | `ShapeEvidence` | `shape` |
 | Mean | a gauge of both arms | `MeanPolicy` | `MeanEvidence` | `mean` |
+| Agreement | pairs of answers, and noise pairs | `AgreementPolicy` | `AgreementEvidence` | `agreement` |
 | Limit | one number of the candidate | `LimitPolicy` | `LimitEvidence` | `limit` |
 
-The first three are e-values with an error rate; a limit is a rule without one.
+All but the last are e-values with an error rate; a limit is a rule without one.
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
 
-from modelrollout.evidence import gate, limit, mean, shape
+from modelrollout.evidence import agreement, gate, limit, mean, shape
+from modelrollout.evidence.agreement import AgreementEvidence, AgreementPolicy
 from modelrollout.evidence.bins import Spread
 from modelrollout.evidence.counts import Interval
 from modelrollout.evidence.errors import EvidenceError
@@ -23,8 +25,8 @@ from modelrollout.evidence.logs import log_mean
 from modelrollout.evidence.mean import Levels, MeanEvidence, MeanPolicy
 from modelrollout.evidence.shape import ShapeEvidence, ShapePolicy
 
-Policy = GatePolicy | ShapePolicy | MeanPolicy | LimitPolicy
-Evidence = GateEvidence | ShapeEvidence | MeanEvidence | LimitEvidence
+Policy = GatePolicy | ShapePolicy | MeanPolicy | AgreementPolicy | LimitPolicy
+Evidence = GateEvidence | ShapeEvidence | MeanEvidence | AgreementEvidence | LimitEvidence
 Observed = Interval | Spread | Levels | Level
 
 
@@ -32,6 +34,7 @@ class Kind(StrEnum):
     COUNTS = "Counts"
     SHAPE = "Shape"
     MEAN = "Mean"
+    AGREEMENT = "Agreement"
     LIMIT = "Limit"
 
 
@@ -43,6 +46,8 @@ def kind_of(evidence: Evidence) -> Kind:
             return Kind.SHAPE
         case MeanEvidence():
             return Kind.MEAN
+        case AgreementEvidence():
+            return Kind.AGREEMENT
         case LimitEvidence():
             return Kind.LIMIT
 
@@ -57,6 +62,8 @@ def begin(policy: Policy, *, planned_seconds: float, interval_seconds: float, ph
             return shape.start(policy, planned_intervals=looks, phi=phi)
         case MeanPolicy():
             return mean.start(policy, planned_seconds=planned_seconds)
+        case AgreementPolicy():
+            return agreement.start(planned_intervals=looks, phi=phi)
         case LimitPolicy():
             return LimitEvidence()
 
@@ -70,6 +77,8 @@ def observe(evidence: Evidence, policy: Policy, observed: Observed) -> Evidence:
             return shape.update(evidence, policy, observed)
         case MeanEvidence(), MeanPolicy(), Levels():
             return mean.update(evidence, policy, observed)
+        case AgreementEvidence(), AgreementPolicy(), Interval():
+            return agreement.update(evidence, policy, observed)
         case LimitEvidence(), LimitPolicy(), Level():
             return limit.update(evidence, policy, observed)
     raise _mixed(evidence, policy)
@@ -84,6 +93,8 @@ def log_harm(evidence: Evidence) -> float | None:
             return shape.log_harm(evidence)
         case MeanEvidence():
             return mean.log_harm(evidence)
+        case AgreementEvidence():
+            return agreement.log_harm(evidence)
         case LimitEvidence():
             return None
 
@@ -102,6 +113,8 @@ def safety_sums(evidence: Evidence, policy: Policy) -> tuple[float, ...]:
             return shape.safety_sums(evidence, policy)
         case MeanEvidence(), MeanPolicy():
             return evidence.safety_logs
+        case AgreementEvidence(), AgreementPolicy():
+            return agreement.safety_sums(evidence, policy)
         case LimitEvidence(), LimitPolicy():
             return ()
     raise _mixed(evidence, policy)
@@ -116,13 +129,16 @@ def log_safety(evidence: Evidence, policy: Policy) -> float | None:
 def upper_bound(evidence: Evidence, *, false_promotion: float) -> float | None:
     """Upper bound of the share of requests that the candidate makes worse; None where requests are not counted.
 
-    A gauge and a limit say nothing about how many requests go wrong.
+    A gauge and a limit say nothing about how many requests go wrong. Of pairs it is the share that disagrees beyond
+    the noise floor.
     """
     match evidence:
         case GateEvidence():
             return gate.upper_bound(evidence, false_promotion=false_promotion)
         case ShapeEvidence():
             return shape.upper_bound(evidence, false_promotion=false_promotion)
+        case AgreementEvidence():
+            return agreement.upper_bound(evidence, false_promotion=false_promotion)
         case MeanEvidence() | LimitEvidence():
             return None
 
@@ -136,6 +152,8 @@ def seen(evidence: Evidence) -> bool:
             return evidence.candidate_total + evidence.pending.candidate.total > 0
         case MeanEvidence():
             return evidence.open is not None or evidence.closed > 0
+        case AgreementEvidence():
+            return (evidence.pairs + evidence.pending.candidate).total > 0
         case LimitEvidence():
             return evidence.value is not None
 
@@ -147,6 +165,8 @@ def forget_pending(evidence: Evidence) -> Evidence:
             return gate.discard_pending(evidence)
         case ShapeEvidence():
             return shape.discard_pending(evidence)
+        case AgreementEvidence():
+            return agreement.discard_pending(evidence)
         case MeanEvidence() | LimitEvidence():
             return evidence
 
@@ -160,6 +180,8 @@ def retry(evidence: Evidence) -> Evidence:
             return shape.retried(evidence)
         case MeanEvidence():
             return mean.retried(evidence)
+        case AgreementEvidence():
+            return agreement.retried(evidence)
         case LimitEvidence():
             return LimitEvidence()
 
@@ -174,6 +196,8 @@ def read(stored: object) -> Evidence:
             return ShapeEvidence.from_dict(stored)
         case Kind.MEAN:
             return MeanEvidence.from_dict(stored)
+        case Kind.AGREEMENT:
+            return AgreementEvidence.from_dict(stored)
         case Kind.LIMIT:
             return LimitEvidence.from_dict(stored)
         case _:

@@ -7,6 +7,9 @@ so one threshold 1/falseRollback serves all gates, and the chance of ever rollin
 margin of some gate, and that gate lets it through with probability `false_promotion` at most: no share to be split.
 **Rules.** A limit is no e-value: its breach is a Fail beside the mean, without an error rate, and it passes while the
 number was seen and lies within.
+**Disagreement.** A gate that waits for a person takes no part in the mean: that a candidate answers differently is no
+harm by itself. Its own e-value decides, at the same line, and until a person has accepted what it found, nothing is
+promoted: verdict `Disagreement`.
 **Another rollout of the same revision** goes on from the stakes of the one before. What was known then does not roll
 back by itself; it does once the stakes stand at the threshold and higher than they did then. Until they have come down
 below it nothing is promoted either.
@@ -14,9 +17,10 @@ below it nothing is promoted either.
 
 import enum
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from modelrollout.evidence.agreement import AgreementEvidence, AgreementPolicy
 from modelrollout.evidence.counts import Counts
 from modelrollout.evidence.errors import EvidenceError
 from modelrollout.evidence.gate import GateEvidence
@@ -38,10 +42,11 @@ from modelrollout.evidence.shape import ShapeEvidence, worst
 
 
 class Verdict(enum.StrEnum):
-    """What a gate says. Only `Fail` rolls back and only `Pass` promotes."""
+    """What a gate says. Only `Fail` rolls back and only `Pass` promotes. `Disagreement` waits for a person."""
 
     Pass = "Pass"
     Fail = "Fail"
+    Disagreement = "Disagreement"
     Insufficient = "Insufficient"
     NoData = "NoData"
     Unavailable = "Unavailable"
@@ -65,7 +70,8 @@ class GateVerdict:
     """One gate's part in a judgement, with its numbers. Logs are natural.
 
     `upper_bound` is None where a gate counts no requests. Counts of a Shape are those at `edge`, where the candidate
-    differs most; `values` are the means of a Mean (candidate, live) and the newest value of a Limit.
+    differs most; those of an Agreement are pairs and noise pairs, with those that disagree. `values` are the means of a
+    Mean (candidate, live) and the newest value of a Limit.
     """
 
     gate: str
@@ -100,8 +106,13 @@ class Judgement:
 Pair = tuple[Policy, Evidence]
 
 
-def judge(gates: Mapping[str, Pair] | Iterable[Pair], *, rates: ErrorRates) -> Judgement:
-    """Judge all gates. Without any gate there is nothing that could earn a promotion: `NoData`."""
+def judge(
+    gates: Mapping[str, Pair] | Iterable[Pair], *, rates: ErrorRates, accepted: Collection[str] = ()
+) -> Judgement:
+    """Judge all gates. Without any gate there is nothing that could earn a promotion: `NoData`.
+
+    `accepted` are gates whose disagreement a person has accepted.
+    """
     pairs = list(gates.values() if isinstance(gates, Mapping) else gates)
     if len({policy.name for policy, _ in pairs}) != len(pairs):
         raise EvidenceError("Two gates have the same name.")
@@ -121,6 +132,8 @@ def judge(gates: Mapping[str, Pair] | Iterable[Pair], *, rates: ErrorRates) -> J
     def verdict_of(policy: Policy, evidence: Evidence) -> Verdict:
         if policy.name in broken:
             return Verdict.Fail
+        if _waits(policy):
+            return held(policy, evidence)
         own = harm[policy.name]
         if harmed and own is not None and (policy.name == culprit or own >= harm_threshold):
             return Verdict.Fail
@@ -128,6 +141,16 @@ def judge(gates: Mapping[str, Pair] | Iterable[Pair], *, rates: ErrorRates) -> J
             return Verdict.NoData
         earned = safety[policy.name]
         safe = _within(policy, evidence) if earned is None else earned >= safety_threshold
+        return Verdict.Pass if safe and not doubted else Verdict.Insufficient
+
+    def held(policy: Policy, evidence: Evidence) -> Verdict:
+        own, earned = harm[policy.name], safety[policy.name]
+        if not seen(evidence):
+            return Verdict.NoData
+        if isinstance(evidence, AgreementEvidence) and evidence.peak >= harm_threshold:
+            return Verdict.Pass if policy.name in accepted else Verdict.Disagreement
+        known_before = own is not None and own >= harm_threshold
+        safe = earned is not None and earned >= safety_threshold and not known_before
         return Verdict.Pass if safe and not doubted else Verdict.Insufficient
 
     verdicts = tuple(
@@ -154,14 +177,14 @@ def judge(gates: Mapping[str, Pair] | Iterable[Pair], *, rates: ErrorRates) -> J
 
 def _parts(pairs: list[Pair], harm: Mapping[str, float | None]) -> dict[str, float]:
     """ln of each betting gate's part in the weighted mean."""
-    bets = [(policy, own) for policy, _ in pairs if (own := harm[policy.name]) is not None]
+    bets = [(policy, own) for policy, _ in pairs if _weight(policy) and (own := harm[policy.name]) is not None]
     whole = math.fsum(_weight(policy) for policy, _ in bets)
     return {policy.name: math.log(_weight(policy) / whole) + own for policy, own in bets}
 
 
 def _parts_before(pairs: list[Pair]) -> float | None:
     """ln of the weighted mean as the rollout before this one left it; None in a revision's first."""
-    stakes = [(policy, carried(evidence)) for policy, evidence in pairs if not isinstance(evidence, LimitEvidence)]
+    stakes = [(policy, carried(evidence)) for policy, evidence in pairs if _weight(policy)]
     whole = math.fsum(_weight(policy) for policy, _ in stakes)
     if all(stake is None for _, stake in stakes):
         return None
@@ -169,7 +192,12 @@ def _parts_before(pairs: list[Pair]) -> float | None:
 
 
 def _weight(policy: Policy) -> float:
-    return 0.0 if isinstance(policy, LimitPolicy) else policy.weight
+    """This gate's part in the joint evidence; 0 for a rule, and for a gate that waits for a person."""
+    return 0.0 if isinstance(policy, LimitPolicy) or _waits(policy) else policy.weight
+
+
+def _waits(policy: Policy) -> bool:
+    return isinstance(policy, AgreementPolicy) and policy.hold
 
 
 def _breaks(policy: Policy, evidence: Evidence) -> bool:
@@ -200,6 +228,8 @@ def _gate_verdict(
         case MeanEvidence():
             intervals = evidence.closed
             values = (evidence.candidate, evidence.stable) if evidence.closed else ()
+        case AgreementEvidence():
+            candidate, stable, intervals = evidence.pairs, evidence.noise, evidence.intervals
         case LimitEvidence():
             intervals = len(evidence.looks)
             values = () if evidence.value is None else (evidence.value,)
@@ -221,7 +251,7 @@ def _gate_verdict(
 def _together(verdicts: set[Verdict]) -> Verdict:
     if verdicts == {Verdict.Pass}:
         return Verdict.Pass
-    for verdict in (Verdict.Fail, Verdict.NoData):
+    for verdict in (Verdict.Fail, Verdict.Disagreement, Verdict.NoData):
         if verdict in verdicts:
             return verdict
     return Verdict.Insufficient if verdicts else Verdict.NoData

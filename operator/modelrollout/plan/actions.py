@@ -70,6 +70,25 @@ class RemoveRequest:
     name: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyObserver:
+    """All objects of the observer: `settings` is its file, `digest` that of all that they are made from.
+
+    It may reach `revisions` (short digests) on `ports`, and nothing else.
+    """
+
+    settings: str
+    digest: str
+    image: str
+    revisions: tuple[str, ...]
+    ports: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveObserver:
+    pass
+
+
 Action = (
     ApplyRoute
     | RemoveRoute
@@ -81,4 +100,6 @@ Action = (
     | RemoveWorkload
     | RemoveRevision
     | RemoveRequest
+    | ApplyObserver
+    | RemoveObserver
 )

@@ -9,7 +9,7 @@ only when every gate is safe. Capacity comes before weight: the pods of the next
 from datetime import timedelta
 
 from modelrollout.api.base import seconds
-from modelrollout.api.modeldeployment import StageName
+from modelrollout.api.modeldeployment import ModelDeploymentSpec, StageName
 from modelrollout.api.rollout import CanaryStage
 from modelrollout.evidence import next_weight
 from modelrollout.plan.capacity import carried_weight, ratio_weight, replicas_for_ratio
@@ -68,6 +68,13 @@ def _menu(policy: CanaryStage) -> tuple[int, ...]:
 def smallest_weight(policy: CanaryStage) -> int:
     """Where the canary begins at the least; pods for it are asked for when the rollout starts."""
     return _menu(policy)[0]
+
+
+def first_capacity(spec: ModelDeploymentSpec, stage: StageName) -> int:
+    """In percent. An evaluation, and a person's review where it comes first, cost no pods."""
+    if stage in (StageName.EVALUATE, StageName.REVIEW):
+        return 0
+    return smallest_weight(spec.canary) if spec.canary and stage is StageName.CANARY else 100
 
 
 def _rate_is_awaited(situation: Situation, policy: CanaryStage) -> bool:

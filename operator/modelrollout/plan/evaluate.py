@@ -11,13 +11,14 @@ from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import Outcome, RevisionState
 from modelrollout.api.rollout import Inconclusive
 from modelrollout.evidence import Verdict
+from modelrollout.plan.canary import first_capacity
 from modelrollout.plan.observation import Observation
 from modelrollout.plan.offline import Comparison, compared
 from modelrollout.plan.plan import Decision, Standing
 from modelrollout.plan.records import record
 from modelrollout.plan.rollback import halted, stand_still
 from modelrollout.plan.situation import Situation
-from modelrollout.plan.start import after_evaluation, first_capacity
+from modelrollout.plan.start import after_evaluation
 
 
 def awaits_metrics(observation: Observation) -> bool:

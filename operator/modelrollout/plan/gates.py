@@ -6,7 +6,7 @@ was gathered under another policy is not continued, because changing margins hal
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -122,12 +122,13 @@ def _cost(gate: Gate, observed: Observed | None) -> float:
     return observed.candidate.bad - observed.candidate.total * tolerated
 
 
-def judged(*, rollout: Rollout, evidence: CandidateEvidence) -> Judgement:
+def judged(*, rollout: Rollout, evidence: CandidateEvidence, accepted: Collection[str] = ()) -> Judgement:
+    """`accepted` are gates whose disagreement a person has accepted."""
     rates = ErrorRates(
         false_rollback=rollout.error_rates.false_rollback, false_promotion=rollout.error_rates.false_promotion
     )
     pairs = [(policy_of(gate), evidence.gates[gate.name]) for gate in rollout.gates]
-    return judge(pairs, rates=rates)
+    return judge(pairs, rates=rates, accepted=accepted)
 
 
 def stored(evidence: CandidateEvidence) -> StoredEvidence:

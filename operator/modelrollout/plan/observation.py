@@ -14,6 +14,7 @@ from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymen
 from modelrollout.api.modelrevision import ModelRevisionSpec, ModelRevisionStatus
 from modelrollout.api.registry import WrittenBack
 from modelrollout.api.rolloutaction import RolloutActionSpec
+from modelrollout.data.compatibility import Finding
 from modelrollout.evidence import Evidence, Observed
 from modelrollout.evidence.dispersion import Dispersion
 from modelrollout.plan.alerts import Firing
@@ -57,8 +58,28 @@ class WorkloadView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceView:
+    """`settings` is the digest that an observer's Service was made with."""
+
     selector: Mapping[str, str]
     port: int
+    settings: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObserverView:
+    """The observer beside the deployment, as far as it is there. `settings`: whether its ConfigMap is."""
+
+    workload: WorkloadView | None = None
+    service: ServiceView | None = None
+    settings: bool = False
+
+    @property
+    def ready(self) -> bool:
+        return self.service is not None and self.workload is not None and self.workload.ready > 0
+
+    @property
+    def complete(self) -> bool:
+        return self.service is not None and self.workload is not None and self.workload.replicas == 1 and self.settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,9 +191,9 @@ class CandidateEvidence:
     `policy` is the digest of the gates and error rates that it was gathered under; `templates` are the gate templates
     as they were when it began, `dispersions` what its phi rests on, gate by gate, in a sentence. `spent` is what each
     gate that counts requests has cost users beyond its tolerance. The traffic of the newest reading (requests per
-    second of users and of the candidate, and whether both arms had a part in it) stays with it until the next one, so
-    that a plan between two readings decides as the one before it did. It is not written: after a restart it is unknown
-    until then.
+    second of users and of the candidate, pairs of answers, and whether both arms had a part in it) stays with it until
+    the next one, so that a plan between two readings decides as the one before it did. It is not written: after a
+    restart it is unknown until then.
     """
 
     revision: str
@@ -186,6 +207,7 @@ class CandidateEvidence:
     candidate_per_second: float = 0.0
     rate_known: bool = False
     both_served: bool = False
+    pairs_per_second: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,8 +232,18 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What the candidate's pods have told when they were asked. `unanswered` says why they told nothing so far."""
+
+    revision: str
+    findings: tuple[Finding, ...] = ()
+    unanswered: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """`target` is the short digest of the spec. `reading` is None where no new answer of Prometheus has come.
+    `observer` is None where nothing of it is there; `observer_image` is what it would run.
     `copies` are the immutable copies of ConfigMaps that are there, each with the uids of its owners.
 
     The gates in `spec` are written out: those that name a template have been filled from `templates`. `unresolved` says
@@ -235,9 +267,12 @@ class Observation:
     templates: Mapping[TemplateRef, GateTemplateSpec] = field(default_factory=dict)
     unresolved: str | None = None
     created_at: datetime | None = None
+    verification: Verification | None = None
     wanted: Wanted = field(default_factory=Wanted)
     copies: Mapping[str, frozenset[str]] = field(default_factory=dict)
     actions: tuple[ActionView, ...] = ()
+    observer: ObserverView | None = None
+    observer_image: str = ""
     firing: tuple[Firing, ...] = ()
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     told: Told | None = None

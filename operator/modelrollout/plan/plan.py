@@ -31,7 +31,7 @@ class Decision:
     `weight` is the candidate's share in whole percent, `capacity` the share that its pods should be able to carry (more
     than `weight` while the next step is being prepared). `ended` names revisions whose part is over, with their state.
     `progress` moves while the message stays, and is told in the Ready condition alone. `contract` is what is known of
-    the candidate's contract now. `resumed`: the time that the rollout may take begins anew.
+    the candidate's contract now, and `verify` asks its pods. `resumed`: the time that the rollout may take begins anew.
     """
 
     stage: StageName
@@ -50,6 +50,7 @@ class Decision:
     evidence: CandidateEvidence | None = None
     judgement: Judgement | None = None
     contract: ContractCheck | None = None
+    verify: bool = False
     resumed: bool = False
     progress: str = ""
     wake_at: datetime | None = None
@@ -71,6 +72,7 @@ class Plan:
 
     `revisions` holds only the revision statuses that changed; `answers` are what RolloutActions have not been told yet.
     `wants_readings` keeps the rollout in the metrics hub, and so does `wants_alerts`, with that question alone.
+    `wants_verification` has the candidate's pods asked what they serve.
     `requeue_after` is in seconds; None waits for the next event.
     """
 
@@ -83,5 +85,6 @@ class Plan:
     evidence: CandidateEvidence | None = None
     judgement: Judgement | None = None
     wants_readings: bool = False
+    wants_verification: bool = False
     wants_alerts: bool = False
     requeue_after: float | None = None

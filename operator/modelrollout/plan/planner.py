@@ -9,6 +9,7 @@ from modelrollout.plan.alarm import alarmed
 from modelrollout.plan.asked import asked
 from modelrollout.plan.canary import canary
 from modelrollout.plan.contracts import contract_gate
+from modelrollout.plan.disagreement import disagreement
 from modelrollout.plan.evaluate import evaluate
 from modelrollout.plan.install import install
 from modelrollout.plan.live import content_missing, live, rolled_back, stable_unknown
@@ -73,7 +74,7 @@ def _roll_out(observation: Observation, *, candidate: RevisionView, stable: Revi
     gate = contract_gate(situation)
     if gate.rejection is not None:
         return gate.rejection
-    held = paused(situation) or (gate.held if gate.for_a_person else None)
+    held = paused(situation) or (gate.held if gate.for_a_person else None) or disagreement(situation)
     if held is not None:
         return gate.passing(held)
     comparing = observation.status.stage in (StageName.SHADOW, StageName.CANARY)

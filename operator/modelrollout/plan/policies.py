@@ -3,13 +3,14 @@
 import math
 
 from modelrollout.api.base import seconds
-from modelrollout.api.gates import Direction, Gate, Signal
-from modelrollout.evidence import GatePolicy, LimitPolicy, MeanPolicy, Policy, ShapePolicy
+from modelrollout.api.gates import Direction, Gate, OnDisagreement, Signal
+from modelrollout.evidence import AgreementPolicy, GatePolicy, LimitPolicy, MeanPolicy, Policy, ShapePolicy
 
 REQUEST_SIGNALS = frozenset(
     {Signal.ERRORS, Signal.LATENCY, Signal.QUERY, Signal.QUALITY, Signal.OUTCOME, Signal.DISTRIBUTION}
 )
-"""Gates that count requests of users. A restart's trials are minutes, and a gauge and a limit count nothing."""
+"""Gates that count requests of users. A restart's trials are minutes, pairs of answers are a sample, and a gauge and a
+limit count nothing."""
 
 _SATURATION_FOR = "2m"
 _BLOCK = "3m"
@@ -46,6 +47,14 @@ def policy_of(gate: Gate) -> Policy:
                 high=math.inf if gate.max is None else gate.max,
                 failures=failures,
                 of=gate.of or failures,
+            )
+        case Signal.AGREEMENT:
+            assert gate.target is not None
+            return AgreementPolicy(
+                name=gate.name,
+                beyond=1 - gate.target,
+                hold=gate.on_disagreement is not OnDisagreement.ROLLBACK,
+                weight=gate.weight,
             )
         case None:
             raise ValueError(f"Gate {gate.name} names a template that was not filled in.")

@@ -47,6 +47,8 @@ def _detail(verdict: GateVerdict) -> str | None:
         case Kind.MEAN if verdict.values:
             candidate, stable = verdict.values
             return f"means {candidate:.6g} and {stable:.6g}"
+        case Kind.AGREEMENT:
+            return f"noise floor {percent(verdict.stable)}"
         case Kind.LIMIT if verdict.values:
             return f"value {verdict.values[0]:.6g}, by rule"
         case _:
@@ -90,9 +92,12 @@ def _numbers(judgement: Judgement) -> dict[str, Any]:
 
 def share(counts: Counts) -> str:
     """`12 of 800 (1.5 %)`."""
+    return f"{counts.bad:.0f} of {counts.total:.0f} ({percent(counts)})"
+
+
+def percent(counts: Counts) -> str:
     percent = 100 * counts.bad / counts.total if counts.total else 0.0
-    told = f"{percent:.0f}" if percent >= 10 else f"{percent:.2g}"
-    return f"{counts.bad:.0f} of {counts.total:.0f} ({told} %)"
+    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"
 
 
 def harm_sentence(judgement: Judgement) -> str:
@@ -103,6 +108,15 @@ def harm_sentence(judgement: Judgement) -> str:
     return (
         f"gate {culprit.gate}: {_seen(culprit)}; evidence of harm e^{judgement.log_harm:.1f} "
         f"reached its threshold e^{judgement.harm_threshold:.1f}"
+    )
+
+
+def disagreement_sentence(gate: GateVerdict, judgement: Judgement) -> str:
+    """How often answers differ, how often the live version's own do, and the line that the evidence passed."""
+    bound = f", at most {100 * gate.upper_bound:.2g} % beyond that" if gate.upper_bound is not None else ""
+    return (
+        f"gate {gate.gate}: {_seen(gate)}{bound}; evidence of disagreement e^{gate.log_harm:.1f} passed its line "
+        f"e^{judgement.harm_threshold:.1f}"
     )
 
 
@@ -118,6 +132,11 @@ def _seen(gate: GateVerdict) -> str:
         case Kind.MEAN:
             candidate, stable = gate.values or (math.nan, math.nan)
             return f"the candidate's mean was {candidate:.4g}, the live version's {stable:.4g}"
+        case Kind.AGREEMENT:
+            return (
+                f"{share(gate.candidate)} of the candidate's answers differ from the live version's, "
+                f"{share(gate.stable)} of those from each other"
+            )
         case Kind.LIMIT:
             return f"the candidate's value {gate.values[0]:.4g}" if gate.values else "the candidate's value"
 
@@ -131,7 +150,8 @@ def progress_sentence(judgement: Judgement) -> str:
     if slowest.kind is Kind.COUNTS:
         seen = f"candidate {share(slowest.candidate)} bad, live {share(slowest.stable)}"
     else:
-        seen = _seen(slowest) if slowest.values or slowest.edge else "nothing to compare yet"
+        known = slowest.values or slowest.edge or (slowest.kind is Kind.AGREEMENT and slowest.intervals)
+        seen = _seen(slowest) if known else "nothing to compare yet"
     return (
         f"{judgement.verdict}; gate {slowest.gate}: {seen}; "
         f"evidence of safety e^{slowest.log_safety:.1f} of e^{judgement.safety_threshold:.1f}"

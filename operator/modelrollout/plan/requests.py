@@ -24,10 +24,12 @@ from modelrollout.api.modelrevision import Outcome
 from modelrollout.api.revision import short
 from modelrollout.api.rolloutaction import Answer, Verb
 from modelrollout.plan.alerts import ROLLING
+from modelrollout.plan.disagreement import disagreeing, waiting_since_told
 from modelrollout.plan.observation import ActionView, Observation
 from modelrollout.plan.plan import Decision
 from modelrollout.plan.records import cut, record
 from modelrollout.plan.review import awaits_review
+from modelrollout.plan.situation import accepted, situation_of
 from modelrollout.plan.watch import soak_weight
 
 
@@ -100,7 +102,8 @@ def _foreign(observation: Observation, action: ActionView) -> str | None:
 
 def _approve(heard: Heeded, observation: Observation, action: ActionView, now: datetime) -> Heeded:
     review, candidate = observation.spec.review, observation.candidate
-    if candidate is None or not awaits_review(observation):
+    accepts = disagreeing(observation, situation_of(observation, now))
+    if candidate is None or not (accepts or awaits_review(observation)):
         return heard.refused("no review stands before the candidate: nothing waits for an approval")
     if review is not None and review.role is not None and review.role != action.spec.role:
         return heard.refused(
@@ -116,7 +119,11 @@ def _approve(heard: Heeded, observation: Observation, action: ActionView, now: d
         digest=candidate.spec.digest,
         at=now,
         expires_at=action.spec.expires_at,
+        accepts=tuple(dict.fromkeys((*accepted(observation, candidate), *accepts))),
     )
+    if accepts:
+        message = f"the disagreement of version {candidate.spec.model.version} is accepted: gate {', '.join(accepts)}"
+        return _with(heard, {"approval": approval, "resumed_at": now}, message)
     message = f"version {candidate.spec.model.version} is approved until {approval.expires_at:%Y-%m-%d %H:%M:%S} UTC"
     return _with(heard, {"approval": approval}, message)
 
@@ -196,16 +203,22 @@ def _with(heard: Heeded, changes: Mapping[str, object], message: str) -> Heeded:
     return replace(heard, observation=replace(heard.observation, status=status), message=message)
 
 
-_NOTED = {Verb.PAUSE: (Outcome.PAUSE, "PausedByPerson"), Verb.RESUME: (Outcome.RESUME, "Resumed")}
+_NOTED = {
+    Verb.PAUSE: (Outcome.PAUSE, "PausedByPerson"),
+    Verb.RESUME: (Outcome.RESUME, "Resumed"),
+    Verb.APPROVE: (Outcome.RESUME, "DisagreementAccepted"),
+}
 
 
 def noted(heeded: Heeded, decision: Decision, now: datetime) -> Decision:
-    """A pause and its end are on record, unless the same plan has decided more than that."""
+    """A pause, its end and a disagreement that is accepted are on record, unless the same plan has decided more."""
     action = heeded.action
     if action is None or heeded.outcome is not Answer.APPLIED or decision.record is not None:
         return decision
     if action.spec.action not in _NOTED or decision.candidate is None:
         return decision
+    if action.spec.action is Verb.APPROVE and not waiting_since_told(heeded.observation):
+        return decision  # a review that is passed has a record of its own
     outcome, reason = _NOTED[action.spec.action]
     message = f"{heeded.message}, asked by {action.spec.requested_by}: {action.spec.reason}"
     return replace(

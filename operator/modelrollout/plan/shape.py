@@ -26,6 +26,7 @@ from modelrollout.plan.actions import (
 from modelrollout.plan.alerts import Watched
 from modelrollout.plan.capacity import carried_weight, replicas_for, replicas_for_ratio
 from modelrollout.plan.observation import Backend, Observation, RevisionView, RouteView, ServiceView
+from modelrollout.plan.observer import observer_actions, observer_mirror
 from modelrollout.plan.plan import Decision, Notice, Plan, Standing
 from modelrollout.plan.retention import answered_long_ago, too_old, untold
 from modelrollout.plan.status import deployment_status, revision_statuses
@@ -34,6 +35,9 @@ from modelrollout.plan.watch import is_watched
 DRAIN = timedelta(seconds=10)
 """How long the pods of a revision live on after its weight went to 0, for requests that are still being answered."""
 
+OBSERVER_RETRY = timedelta(seconds=30)
+"""No plan fails for the observer's sake, so what failed is tried again by itself."""
+
 
 def shape(
     observation: Observation, decision: Decision, now: datetime, *, answers: tuple[AnsweredAction, ...] = ()
@@ -41,6 +45,8 @@ def shape(
     """`answers` are those that the status is to keep; the plan hands on the ones that their actions do not have yet."""
     revisions = revision_statuses(observation, decision, now)
     leaving, next_removal = _removals(observation, decision, now)
+    observing = observer_actions(observation, decision)
+    retry = now + OBSERVER_RETRY if observing else None
     status = deployment_status(
         observation,
         decision,
@@ -53,7 +59,8 @@ def shape(
         namespace=observation.namespace, name=observation.name, policies=observation.spec.rollout.alerts, status=status
     )
     listens = watched.listens(now)
-    wakes = [at for at in (decision.wake_at, next_removal, watched.until if listens else None) if at is not None]
+    alarms = watched.until if listens else None
+    wakes = [at for at in (decision.wake_at, next_removal, retry, alarms) if at is not None]
     return Plan(
         actions=(
             *_traffic(observation, decision, leaving),
@@ -61,6 +68,7 @@ def shape(
             *leaving,
             *too_old(observation, decision),
             *answered_long_ago(observation),
+            *observing,
         ),
         status=status,
         revisions=revisions,
@@ -71,6 +79,7 @@ def shape(
         judgement=decision.judgement,
         wants_readings=decision.candidate is not None and is_watched(observation.spec, decision.stage),
         wants_alerts=listens,
+        wants_verification=decision.verify,
         requeue_after=max(0.05, (min(wakes) - now).total_seconds()) if wakes else None,
     )
 
@@ -111,12 +120,24 @@ def _route(observation: Observation, decision: Decision, leaving: Sequence[Remov
         if view.service is not None and view.id not in gone:
             weights.setdefault(view.id, 0)
     mirrored = candidate is not None and decision.mirror and carried >= 100
+    observer = observer_mirror(observation, decision, share=share)
     return RouteView(
         backends=tuple(_backend(observation, id, weight=weight) for id, weight in weights.items()),
-        mirror=_backend(observation, candidate.id) if candidate is not None and mirrored else None,
+        mirror=_mirror(observation, decision, observer, mirrored=mirrored),
         parents=tuple((ref.name, ref.namespace, ref.section_name) for ref in observation.spec.route.parent_refs),
         hostnames=observation.spec.route.hostnames,
     )
+
+
+def _mirror(
+    observation: Observation, decision: Decision, observer: Backend | None, *, mirrored: bool
+) -> Backend | None:
+    """Copies go to one place: the observer where there is one, else in shadow the candidate."""
+    if decision.stage is StageName.SHADOW and not mirrored:
+        return None
+    if observer is None and mirrored and decision.candidate is not None:
+        return _backend(observation, decision.candidate)
+    return observer
 
 
 def _backend(observation: Observation, revision: str, *, weight: int = 0) -> Backend:
@@ -236,7 +257,7 @@ def _refusals(observation: Observation, answers: tuple[AnsweredAction, ...]) -> 
 
 def _notices(observation: Observation, decision: Decision) -> tuple[Notice, ...]:
     if decision.record is not None:
-        bad = decision.standing in (Standing.ROLLED_BACK, Standing.PAUSED)
+        bad = decision.standing in (Standing.ROLLED_BACK, Standing.PAUSED, Standing.AWAITING_REVIEW)
         return (Notice(reason=decision.record.reason, message=decision.record.message, warning=bad),)
     if decision.standing in (Standing.STALLED, Standing.PAUSED):
         told = any(

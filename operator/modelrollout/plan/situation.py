@@ -8,8 +8,8 @@ from modelrollout.api.base import seconds
 from modelrollout.api.gates import Signal
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.modelrevision import DecisionRecord, Outcome
-from modelrollout.evidence import Interval, Judgement, Spread, Verdict
-from modelrollout.plan.forecast import expected_verdict
+from modelrollout.evidence import Interval, Judgement, Kind, Spread, Verdict
+from modelrollout.plan.forecast import expected_verdict, pairs_left
 from modelrollout.plan.gates import gathered, judged, policy_digest
 from modelrollout.plan.observation import CandidateEvidence, Observation, Reading, RevisionView, Unreadable
 from modelrollout.plan.plan import Decision, Standing
@@ -107,8 +107,22 @@ class Situation:
         if self.judgement is None:
             return "WaitingForMetrics", "waiting for the first reading"
         if self.judgement.verdict is Verdict.NoData:
-            return "NoData", "holding: no request of the candidate has been seen yet"
-        return doing, progress_sentence(self.judgement) + self._how_long()
+            return "NoData", f"holding: {self._nothing_seen(self.judgement)}"
+        return doing, progress_sentence(self.judgement) + self._pairs_left(self.judgement) + self._how_long()
+
+    def _pairs_left(self, judgement: Judgement) -> str:
+        if self.evidence is None or judgement.verdict is not Verdict.Insufficient:
+            return ""
+        left = pairs_left(self.observation, evidence=self.evidence, judgement=judgement)
+        return "".join(f"; gate {gate} needs about {pairs:.0f} more pairs" for gate, pairs in left.items())
+
+    def _nothing_seen(self, judgement: Judgement) -> str:
+        unseen = [gate for gate in judgement.gates if gate.verdict is Verdict.NoData]
+        if all(gate.kind is Kind.AGREEMENT for gate in unseen) and unseen:
+            observer = self.observation.observer
+            away = "" if observer is not None and observer.ready else "; the observer is not ready"
+            return f"gate {unseen[0].gate}: no answers have been compared yet{away}"
+        return "no request of the candidate has been seen yet"
 
     def _how_long(self) -> str:
         """For whom it takes longer than the rollout may."""
@@ -211,6 +225,7 @@ def assess(observation: Observation, *, candidate: RevisionView, stable: Revisio
                 candidate_per_second=traffic.candidate,
                 rate_known=traffic.known,
                 both_served=traffic.both,
+                pairs_per_second=traffic.pairs,
             )
             unread = next(iter(reading.missing.values()), None)
         case Unreadable(reason=reason):
@@ -224,7 +239,9 @@ def assess(observation: Observation, *, candidate: RevisionView, stable: Revisio
         candidate=candidate,
         stable=stable,
         evidence=evidence,
-        judgement=judged(rollout=rollout, evidence=evidence) if evidence and current else None,
+        judgement=judged(rollout=rollout, evidence=evidence, accepted=accepted(observation, candidate))
+        if evidence and current
+        else None,
         unread=unread,
         restarted=before is not None and evidence is not None and before.policy != evidence.policy,
     )
@@ -238,18 +255,25 @@ def situation_of(observation: Observation, now: datetime) -> Situation | None:
     return assess(observation, candidate=candidate, stable=stable, now=now)
 
 
+def accepted(observation: Observation, candidate: RevisionView) -> tuple[str, ...]:
+    """Gates whose disagreement a person has accepted of this candidate."""
+    approval = observation.status.approval
+    return approval.accepts if approval is not None and approval.digest == candidate.spec.digest else ()
+
+
 def _is_of(evidence: CandidateEvidence | None, candidate: RevisionView) -> bool:
     return evidence is not None and evidence.revision == candidate.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Traffic:
-    """Requests per second of users and of the candidate, whether both arms served, and whether this is known at all."""
+    """Requests and pairs of answers per second, whether both arms served, and whether this is known at all."""
 
     users: float = 0.0
     candidate: float = 0.0
     both: bool = False
     known: bool = False
+    pairs: float = 0.0
 
 
 def _traffic(observation: Observation, reading: Reading, before: CandidateEvidence | None) -> _Traffic:
@@ -270,9 +294,21 @@ def _traffic(observation: Observation, reading: Reading, before: CandidateEviden
             candidate=before.candidate_per_second,
             both=before.both_served,
             known=before.rate_known,
+            pairs=before.pairs_per_second,
         )
-    if before is None or not served:
+    if before is None:
         return _Traffic()
+    compared = [
+        observed.candidate.total
+        for name, observed in reading.intervals.items()
+        if isinstance(observed, Interval) and signals.get(name) is Signal.AGREEMENT
+    ]
+    pairs = max(compared, default=0.0) / elapsed
+    if before.pairs_per_second:
+        fresh = 1 - math.exp(-elapsed / _MEMORY_SECONDS)
+        pairs = before.pairs_per_second + fresh * (pairs - before.pairs_per_second)
+    if not served:
+        return _Traffic(pairs=pairs)
     candidate, stable = max(served, key=sum)
     shadow = observation.status.stage is StageName.SHADOW
     share = 1 - math.exp(-elapsed / _MEMORY_SECONDS) if before.rate_known else 1.0
@@ -281,4 +317,5 @@ def _traffic(observation: Observation, reading: Reading, before: CandidateEviden
         candidate=before.candidate_per_second + share * (candidate / elapsed - before.candidate_per_second),
         both=candidate > 0 and stable > 0,
         known=True,
+        pairs=pairs,
     )

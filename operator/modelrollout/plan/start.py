@@ -4,7 +4,7 @@ from datetime import datetime
 
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, StageName
 from modelrollout.api.modelrevision import Outcome, RevisionState
-from modelrollout.plan.canary import smallest_weight
+from modelrollout.plan.canary import first_capacity
 from modelrollout.plan.contracts import holds_at_start
 from modelrollout.plan.observation import Observation
 from modelrollout.plan.plan import Decision, Standing
@@ -48,10 +48,3 @@ def _held_at_once(observation: Observation) -> bool:
     """A candidate whose contract lets it go nowhere needs no pods."""
     candidate, stable = snapshot_of(observation, observation.target), observation.stable
     return stable is not None and holds_at_start(observation.spec, candidate, live=stable.spec)
-
-
-def first_capacity(spec: ModelDeploymentSpec, stage: StageName) -> int:
-    """In percent. An evaluation, and a person's review where it comes first, cost no pods."""
-    if stage in (StageName.EVALUATE, StageName.REVIEW):
-        return 0
-    return smallest_weight(spec.canary) if spec.canary and stage is StageName.CANARY else 100

@@ -5,13 +5,14 @@ In a soak the candidate carries the traffic, so that there is nothing beside it 
 did before does not count, because an outage of today would be the candidate's fault. Two things remain. A limit is
 about the candidate alone. And where the policy holds back a share of the users, the old version serves them at the
 same time, so that the comparison goes on with the same evidence under the same error rates. Not so for what depends on
-load: the old version keeps all of its pods for a small share, and beside it any version looks slow.
+load: the old version keeps all of its pods for a small share, and beside it any version looks slow. Nor for answers,
+which were compared on copies before anybody had one: the observer's work is done by then.
 """
 
 from modelrollout.api.gates import LIMITS, Gate, Signal
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, StageName
 
-_BY_LOAD = (Signal.LATENCY, Signal.RESTARTS)
+_NOT_IN_SOAK = (Signal.LATENCY, Signal.RESTARTS, Signal.AGREEMENT)
 
 
 def watched(spec: ModelDeploymentSpec, stage: StageName | None) -> ModelDeploymentSpec:
@@ -34,7 +35,7 @@ def is_watched(spec: ModelDeploymentSpec, stage: StageName | None) -> bool:
 def _in_soak(spec: ModelDeploymentSpec, gate: Gate) -> bool:
     if spec.soak is None or gate.signal is None:
         return False
-    return gate.signal in LIMITS or (spec.soak.holdback is not None and gate.signal not in _BY_LOAD)
+    return gate.signal in LIMITS or (spec.soak.holdback is not None and gate.signal not in _NOT_IN_SOAK)
 
 
 def soak_weight(spec: ModelDeploymentSpec) -> int:

@@ -2,8 +2,12 @@
 
 Each answer of the API server goes into the cache at once, so that the next plan does not ask for the same again while
 the watch is still on its way.
+
+What the observer needs is done last, and no plan fails for it: a rollback must not wait for somebody to grant a right
+to network policies. What failed is tried again by a later plan.
 """
 
+import logging
 from typing import Any
 
 from modelrollout.adapters.kubernetes import (
@@ -11,18 +15,23 @@ from modelrollout.adapters.kubernetes import (
     DEPLOYMENTS,
     HTTP_ROUTES,
     MODEL_REVISIONS,
+    NETWORK_POLICIES,
     ROLLOUT_ACTIONS,
     SERVICES,
+    ApiError,
     KubernetesApi,
     Resource,
 )
 from modelrollout.api.modelrevision import ModelRevisionSpec
+from modelrollout.api.observer import service_name
 from modelrollout.api.revision import child_name
 from modelrollout.children import (
     Owner,
     Reader,
     config_manifest,
     entry_manifest,
+    observer_belongings,
+    observer_workload,
     revision_manifest,
     route_manifest,
     service_manifest,
@@ -32,10 +41,12 @@ from modelrollout.plan.actions import (
     Action,
     ApplyConfig,
     ApplyEntry,
+    ApplyObserver,
     ApplyRoute,
     ApplyService,
     ApplyWorkload,
     CreateRevision,
+    RemoveObserver,
     RemoveRequest,
     RemoveRevision,
     RemoveRoute,
@@ -44,6 +55,10 @@ from modelrollout.plan.actions import (
 from modelrollout.plan.observation import Observation
 from modelrollout.plan.snapshot import snapshot_of
 from modelrollout.runtime.cache import Cache
+
+log = logging.getLogger(__name__)
+
+_OF_OBSERVER = {resource.kind: resource for resource in (NETWORK_POLICIES, CONFIG_MAPS, SERVICES)}
 
 
 class Actor:
@@ -86,6 +101,33 @@ class Actor:
             case RemoveRequest(name=name):
                 await self._api.delete(ROLLOUT_ACTIONS, namespace=owner.namespace, name=name)
                 return False
+            case ApplyObserver() | RemoveObserver():
+                return await self._observe(action, owner)
+
+    async def _observe(self, action: ApplyObserver | RemoveObserver, owner: Owner) -> bool:
+        try:
+            if isinstance(action, ApplyObserver):
+                return await self._apply_observer(owner, action)
+            return await self._remove_observer(owner)
+        except ApiError as error:
+            log.warning("the observer of %s/%s is not as it should be: %s", owner.namespace, owner.name, error.message)
+            return False
+
+    async def _apply_observer(self, owner: Owner, wanted: ApplyObserver) -> bool:
+        workload = await self._api.apply(DEPLOYMENTS, observer_workload(owner, wanted))
+        changed = self._cache.put(DEPLOYMENTS, workload) is not None
+        for manifest in observer_belongings(owner, wanted, uid=workload["metadata"]["uid"]):
+            resource = _OF_OBSERVER[manifest["kind"]]
+            body = await self._api.apply(resource, manifest)
+            if resource is not NETWORK_POLICIES:  # nobody watches them
+                changed |= self._cache.put(resource, body) is not None
+        return changed
+
+    async def _remove_observer(self, owner: Owner) -> bool:
+        """Its settings and its network policy belong to its Deployment, and go with it."""
+        for resource in (SERVICES, DEPLOYMENTS):
+            await self._api.delete(resource, namespace=owner.namespace, name=service_name(owner.name))
+        return False
 
     def _readers(self, owner: Owner, copy: str) -> list[Reader]:
         """The revisions that read this copy, one that was made a moment ago among them."""

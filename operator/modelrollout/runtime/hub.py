@@ -29,7 +29,7 @@ from datetime import UTC, datetime
 from modelrollout.adapters.clock import Clock
 from modelrollout.adapters.families import Family
 from modelrollout.adapters.prometheus import MetricsSource, PrometheusUnavailable, Series
-from modelrollout.adapters.queries import PodSelector, deployments_of, pod_of, split
+from modelrollout.adapters.queries import PodSelector, pod_of, selectors_of, split
 from modelrollout.plan.alerts import Firing, Selector
 from modelrollout.runtime import firing
 from modelrollout.runtime.firing import ActiveAlerts, Alerts
@@ -261,7 +261,7 @@ def _by_selector(family: Family, selectors: Iterable[PodSelector], series: Itera
     for one in series:
         pod = pod_of(family, one.labels)
         if pod not in owners:
-            claims = (found.get(PodSelector(pod[0], deployment)) for deployment in deployments_of(pod[1]))
+            claims = (found.get(selector) for selector in selectors_of(family, one.labels))
             owners[pod] = [pods.setdefault(pod, {}) for pods in claims if pods is not None]
         for values in owners[pod]:
             values[one.labels.get(family.by, "") if family.by else ""] = one.value

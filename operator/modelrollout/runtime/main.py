@@ -16,6 +16,7 @@ import kopf
 from modelrollout.adapters.alertmanager import Alertmanager
 from modelrollout.adapters.clock import Clock, SystemClock
 from modelrollout.adapters.kubernetes import ApiError, KubernetesClient, NotConfiguredError
+from modelrollout.adapters.modelserver import HttpModelServer
 from modelrollout.adapters.prometheus import PrometheusSource
 from modelrollout.adapters.registry import Registry, RegistryMissingError
 from modelrollout.runtime import first_list, handlers, resync
@@ -34,6 +35,7 @@ from modelrollout.runtime.registry_link import RegistryLink
 from modelrollout.runtime.settings import Settings, parse
 from modelrollout.runtime.tasks_of_others import TasksOfOthers
 from modelrollout.runtime.telemetry import Telemetry
+from modelrollout.runtime.verifier import Verifier
 from modelrollout.runtime.workers import Workers
 
 log = logging.getLogger(__name__)
@@ -82,15 +84,20 @@ async def run(settings: Settings) -> int:
         )
         alertmanager = await _alertmanager(stack, settings, clock)
         hub = MetricsHub(source, clock, queue.add, on_query=telemetry.prometheus_query, alertmanager=alertmanager)
+        server = await stack.enter_async_context(HttpModelServer())
+        verifier = Verifier(server, clock, queue.add)
+        stack.push_async_callback(verifier.close)
         reconciler = Reconciler(
             api=api,
             cache=cache,
             ledger=ledger,
             hub=hub,
             histories=Histories(source, on_query=telemetry.prometheus_query),
+            verifier=verifier,
             clock=clock,
             telemetry=telemetry,
             registry=link,
+            observer_image=settings.observer_image,
         )
         workers = Workers(queue=queue, reconciler=reconciler, clock=clock, telemetry=telemetry)
         telemetry.watch_queue(lambda: queue.depth)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from modelrollout.api.gates import TemplateRef
 from modelrollout.api.gatetemplate import GateTemplateSpec
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
+from modelrollout.api.observer import service_name
 from modelrollout.api.revision import child_name, digest, short
 from modelrollout.evidence import EvidenceError
 from modelrollout.plan.alerts import Firing
@@ -19,6 +20,7 @@ from modelrollout.plan.gates import policy_digest, restored
 from modelrollout.plan.observation import (
     CandidateEvidence,
     Observation,
+    ObserverView,
     Reading,
     RevisionView,
     Unreadable,
@@ -35,6 +37,7 @@ from modelrollout.runtime.projections import Deployment
 from modelrollout.runtime.queue import Key
 from modelrollout.runtime.readings import Arms, Look, find, reading, subscription
 from modelrollout.runtime.registry_link import RegistryLink
+from modelrollout.runtime.verifier import Verifier
 from modelrollout.runtime.wanted import Lookup
 
 
@@ -55,9 +58,13 @@ class Observer:
         hub: MetricsHub,
         histories: Histories,
         lookup: Lookup,
+        verifier: Verifier,
         registry: RegistryLink,
+        observer_image: str = "",
     ) -> None:
+        self._observer_image = observer_image
         self._cache = cache
+        self._verifier = verifier
         self._lookup = lookup
         self._ledger = ledger
         self._hub = hub
@@ -88,9 +95,12 @@ class Observer:
             templates=resolved.templates,
             unresolved=resolved.unresolved,
             created_at=deployment.created_at,
+            verification=self._verifier.told(key, deployment.status.candidate),
             wanted=wanted,
             copies=dict(family.copies),
             actions=tuple(family.actions.values()),
+            observer=_observer(family, deployment.name),
+            observer_image=self._observer_image,
             firing=self._firing(key),
             told=self._registry.write_back.told(key),
             writing=self._registry.write_back.writing,
@@ -219,6 +229,14 @@ def _what_it_lacked(entry: Entry) -> Reading | None:
 
 def _written(view: RevisionView) -> CandidateEvidence | None:
     return restored(view.status.evidence, revision=view.id) if view.status.evidence else None
+
+
+def _observer(family: Family, deployment: str) -> ObserverView | None:
+    name = service_name(deployment)
+    view = ObserverView(
+        workload=family.workloads.get(name), service=family.services.get(name), settings=name in family.copies
+    )
+    return view if view.workload is not None or view.service is not None else None
 
 
 def _revisions(family: Family) -> dict[str, RevisionView]:

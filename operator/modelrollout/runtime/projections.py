@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from modelrollout.api.group import LABEL_NAME, LABEL_REVISION
+from modelrollout.api.group import ANNOTATION_SETTINGS, LABEL_NAME, LABEL_REVISION
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, ModelDeploymentStatus
 from modelrollout.api.modelrevision import ModelRevisionSpec, ModelRevisionStatus
 from modelrollout.api.revision import short
@@ -171,7 +171,12 @@ def workload(body: JsonObject) -> WorkloadView:
 
 def service(body: JsonObject) -> ServiceView:
     ports = body["spec"].get("ports") or [{"port": 0}]
-    return ServiceView(selector=dict(body["spec"].get("selector") or {}), port=ports[0]["port"])
+    annotations = body["metadata"].get("annotations") or {}
+    return ServiceView(
+        selector=dict(body["spec"].get("selector") or {}),
+        port=ports[0]["port"],
+        settings=annotations.get(ANNOTATION_SETTINGS),
+    )
 
 
 def route(body: JsonObject) -> RouteView | None:

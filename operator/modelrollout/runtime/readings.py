@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from modelrollout.adapters.families import Source
+from modelrollout.adapters.library.observer import NOISE_PAIRS, PAIRS
 from modelrollout.adapters.promql import Arm
-from modelrollout.adapters.queries import PodSelector, bounds, buckets, counts, family
+from modelrollout.adapters.queries import PodSelector, bounds, buckets, counts, family, pairs
 from modelrollout.api.base import seconds
 from modelrollout.api.gates import Gate, Signal
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
@@ -130,6 +131,8 @@ def _find(gate: Gate, look: Look, known: Mapping[str, Cumulative], found: Found)
     match gate.signal:
         case Signal.ERRORS | Signal.LATENCY:
             _built_in(gate, look, warm_or_known, found)
+        case Signal.AGREEMENT:
+            found.counters[gate.name] = _pairs(gate, look)
         case Signal.RESTARTS:
             found.counters[gate.name] = minutes(look.pods, at=look.tick.at, known=known)
         case Signal.SATURATION if gate.query is None:
@@ -188,6 +191,21 @@ def _series(gate: Gate, look: Look) -> dict[str, Mapping[str, float]]:
     series = look.tick.readings.get(family(look.spec.serving.server, gate.signal), {})
     namespace = look.arms.candidate.namespace
     return {pod: values for (where, pod), values in series.items() if where == namespace and pod.startswith(ours)}
+
+
+def _pairs(gate: Gate, look: Look) -> dict[str, Cumulative]:
+    """Pairs and noise pairs, by pods of the observer, under names of the two arms; no pod of it needs to be warm."""
+    candidate, stable = look.arms.both
+    source = family(look.spec.serving.server, Signal.AGREEMENT)
+    read: dict[str, Cumulative] = {}
+    for (namespace, pod), values in look.tick.readings.get(source, {}).items():
+        if namespace != candidate.namespace:
+            continue
+        counted = pairs(values, candidate=candidate.revision, live=stable.revision, output=gate.output or "")
+        for arm, counter in ((candidate, PAIRS), (stable, NOISE_PAIRS)):
+            if counter in counted:
+                read[f"{arm.child}-{pod}"] = counted[counter]
+    return read
 
 
 def _gauge_of_server(gate: Gate, look: Look, found: Found) -> None:

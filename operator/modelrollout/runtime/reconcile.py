@@ -50,7 +50,9 @@ from modelrollout.runtime.queue import Key
 from modelrollout.runtime.readings import Arms, subscription
 from modelrollout.runtime.registry_link import RegistryLink
 from modelrollout.runtime.rollout_gauges import show
+from modelrollout.runtime.settings import OBSERVER_IMAGE
 from modelrollout.runtime.telemetry import Telemetry
+from modelrollout.runtime.verifier import Verifier, question_of
 from modelrollout.runtime.wanted import Lookup
 
 log = logging.getLogger(__name__)
@@ -65,22 +67,32 @@ class Reconciler:
         ledger: Ledger,
         hub: MetricsHub,
         histories: Histories,
+        verifier: Verifier,
         clock: Clock,
         telemetry: Telemetry,
         registry: RegistryLink | None = None,
+        observer_image: str = OBSERVER_IMAGE,
     ) -> None:
         """`registry` is that of an operator without one where it is left out."""
         self._api = api
         self._cache = cache
         self._ledger = ledger
         self._hub = hub
+        self._verifier = verifier
         self._clock = clock
         self._telemetry = telemetry
         self._registry = registry or RegistryLink(cache=cache, clock=clock, wake=lambda _: None)
         secrets = Secrets(clock)
         lookup = Lookup(api=api, configs=cache.configs, secrets=secrets, resolver=self._registry.resolver)
         self._observer = Observer(
-            cache=cache, ledger=ledger, hub=hub, histories=histories, lookup=lookup, registry=self._registry
+            cache=cache,
+            ledger=ledger,
+            hub=hub,
+            histories=histories,
+            lookup=lookup,
+            registry=self._registry,
+            observer_image=observer_image,
+            verifier=verifier,
         )
         self._actor = Actor(api=api, cache=cache)
 
@@ -123,6 +135,8 @@ class Reconciler:
 
     def _remember(self, key: Key, seen: Seen, planned: Plan) -> None:
         observation = seen.observation
+        if planned.wants_verification and (question := question_of(observation, planned)) is not None:
+            self._verifier.ask(key, question)
         if planned.wants_readings or planned.wants_alerts:
             self._hub.subscribe(key, _wanted(observation, planned))
         if not planned.wants_readings:
@@ -139,12 +153,15 @@ class Reconciler:
 
     def _forget_what_is_decided(self, key: Key, planned: Plan) -> None:
         """Only now that it is written: a decision whose writes fail is made again, from the same evidence."""
+        if not planned.wants_verification:
+            self._verifier.forget(key)
         if not planned.wants_readings and not planned.wants_alerts:
             self._hub.unsubscribe(key)
         if planned.evidence is None or not planned.wants_readings:
             self._ledger.drop(key)
 
     def _forget(self, key: Key) -> None:
+        self._verifier.forget(key)
         self._hub.unsubscribe(key)
         self._ledger.drop(key)
         self._registry.forget(key)

@@ -9,6 +9,8 @@ from pathlib import Path
 from modelrollout.plan.observation import CHAMPION, PREVIOUS, Writing
 from modelrollout.runtime.resolver import POLL_SECONDS
 
+OBSERVER_IMAGE = "modelrollout/observer:dev"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -21,6 +23,7 @@ class Settings:
     lease_namespace: str
     lease_name: str
     identity: str
+    observer_image: str
     port: int
     alertmanager_url: str | None
     alerts_token_file: Path | None
@@ -46,6 +49,12 @@ def parse(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) 
     parser.add_argument("--lease-namespace", default=environ.get("POD_NAMESPACE", "modelrollout"))
     parser.add_argument("--lease-name", default="modelrollout")
     parser.add_argument("--identity", default=environ.get("POD_NAME") or f"{os.uname().nodename}-{os.getpid()}")
+    parser.add_argument(
+        "--observer-image",
+        metavar="IMAGE",
+        default=environ.get("OBSERVER_IMAGE", OBSERVER_IMAGE),
+        help="what runs beside a rollout that is observed (default: %(default)s)",
+    )
     parser.add_argument("--port", type=int, default=8080, help="health and metrics (default: %(default)s)")
     parser.add_argument(
         "--alertmanager", metavar="URL", help="base address of Alertmanager, which is asked for silences"
@@ -109,6 +118,7 @@ def parse(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) 
         lease_namespace=given.lease_namespace,
         lease_name=given.lease_name,
         identity=given.identity,
+        observer_image=given.observer_image,
         port=given.port,
         alertmanager_url=given.alertmanager,
         alerts_token_file=given.alerts_token_file,

@@ -77,7 +77,7 @@ class Lookup:
                     secrets=tuple([await self._secret(namespace, ref) for ref in spec.config.secret_refs]),
                 ),
                 sources={copies[view.name].copy_name: view for view in views},
-                contract=await self._document(namespace, "contract", spec.contract),
+                contract=_with_example(spec, await self._document(namespace, "contract", spec.contract)),
                 reference=await self._document(namespace, "reference", spec.reference),
                 card=await self._document(namespace, "card", spec.card),
             )
@@ -158,6 +158,20 @@ def _checked(field: str, document: Mapping[str, Any], where: str) -> Mapping[str
         except ValidationError as error:
             raise _Missing("DocumentInvalid", f"{where}: {sentence(error)}") from error
     return document
+
+
+def _with_example(spec: ModelDeploymentSpec, contract: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The contract, with the example that the spec wants to be tried."""
+    if (
+        contract is not None
+        and spec.contract is not None
+        and spec.contract.verify.example
+        and "example" not in contract
+    ):
+        raise _Missing(
+            "DocumentInvalid", "contract.verify.example: the contract has no example; add one, or remove verify.example"
+        )
+    return contract
 
 
 def _parsed(text: str, where: str) -> Mapping[str, Any]:

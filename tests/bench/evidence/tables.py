@@ -6,6 +6,7 @@ on one core, `--runs 50` some minutes.
 
 import argparse
 import itertools
+import math
 import statistics
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.bench.evidence import latency
+from tests.bench.evidence import latency, pairs
 from tests.bench.evidence.measure import Outcomes, measure
 from tests.bench.evidence.rules import OUR_RULE, OURS, RULES
 from tests.bench.evidence.traffic import INTERVAL_SECONDS, INTERVALS, Kind, Numbers, Traffic
@@ -44,6 +45,9 @@ CHANGES: tuple[tuple[str, Kind, float, float, Numbers | float], ...] = (
 LATENCY_LOADS = (1, 10, 100)
 LATENCY_PER_HISTORY = 20
 SLOWER = (1.0, 1.1, 1.25, 1.5)
+FLOORS = ((0.0, 0.98), (0.02, 0.98), (0.1, 0.95))  # the noise floor, and the agreement that is wanted
+PAIR_LOADS = (2, 20)
+DIFFERENCES = (0.0, 0.005, 0.05, 0.1, 0.3)
 _MANY_FALSE = 5.0  # percent; a rule that rolls back more good releases than that has no power worth the name
 
 
@@ -123,6 +127,47 @@ def slow(count: int) -> Iterator[str]:
         yield _row(f"{load}", *cells)
 
 
+def pairs_on_the_line(count: int) -> Iterator[str]:
+    """Candidates whose disagreement beyond the noise floor is exactly what is accepted: either end is wrong."""
+    yield (
+        f"Disagreement exactly on the line, {count} rollouts a cell: called a disagreement, % (stated: 1) / called "
+        "agreement, % (stated: 5):\n"
+    )
+    yield _row("noise floor, target, pairs/s", *pairs.Kind)
+    yield _line(len(pairs.Kind) + 1)
+    for (floor, target), load in itertools.product(FLOORS, PAIR_LOADS):
+        cells = []
+        for kind in pairs.Kind:
+            truth = pairs.Pairs(kind=kind, floor=floor, beyond=1 - target, per_second=load)
+            ends = pairs.measure(truth, count, target=target)
+            cells.append(f"{100 * len(ends.differs) / count:.1f} / {100 * len(ends.agrees) / count:.1f}")
+        _progress(f"pairs on the line, {floor:.0%}, {load}: {', '.join(cells)}")
+        yield _row(f"{floor:.0%}, {target}, {load}", *cells)
+
+
+def pairs_beside_the_line(count: int) -> Iterator[str]:
+    """How soon a candidate that differs is found, and one that does not is let through."""
+    yield (
+        f"Beyond the noise floor by so much: ended rightly, % / median pairs / median delay, s; 20 pairs a second, "
+        f"{count} rollouts a cell:\n"
+    )
+    kinds = (pairs.Kind.INDEPENDENT, pairs.Kind.REPEATS)
+    columns = [(difference, kind) for kind in kinds for difference in DIFFERENCES]
+    yield _row("noise floor, target", *(f"{difference:.1%}, {kind}" for difference, kind in columns))
+    yield _line(len(columns) + 1)
+    for floor, target in FLOORS:
+        cells = []
+        for difference, kind in columns:
+            if math.isclose(difference, 1 - target):
+                cells.append("on the line")
+                continue
+            truth = pairs.Pairs(kind=kind, floor=floor, beyond=difference, per_second=20)
+            ends = pairs.measure(truth, count, target=target)
+            cells.append(ends.told(ends.differs if difference > 1 - target else ends.agrees))
+        _progress(f"pairs beside the line, {floor:.0%}: {', '.join(cells)}")
+        yield _row(f"{floor:.0%}, {target}", *cells)
+
+
 def _found(bad: Outcomes, good: Outcomes, *, onset: int) -> str:
     numbers = f"{bad.percent:.0f} / {bad.delay - onset:.0f} / {bad.cost:.0f}" if bad.seconds else "0"
     return f"{numbers} ({good.percent:.0f})" if good.percent > _MANY_FALSE else numbers
@@ -145,13 +190,15 @@ TABLES: dict[str, tuple[Callable[[int], Iterator[str]], int]] = {
     "edge": (edge, 500),
     "power": (power, 400),
     "latency": (slow, 300),
+    "agreement": (pairs_on_the_line, 200),
+    "disagreement": (pairs_beside_the_line, 100),
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(TABLES)}; all when left out")
-    parser.add_argument("--runs", type=int, help="rollouts a cell; 1000, 500, 400 and 300 when left out")
+    parser.add_argument("--runs", type=int, help="rollouts a cell; 1000 to 100 when left out")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="put the tables between the markers of this page")
     arguments = parser.parse_args()
     for name in arguments.tables or TABLES:

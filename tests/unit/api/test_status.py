@@ -110,6 +110,7 @@ def test_names_on_the_wire_are_in_camel_case() -> None:
             "digest": "ab" * 32,
             "at": "2026-10-05T12:30:15.250000Z",
             "expiresAt": "2026-10-05T12:30:15.250000Z",
+            "accepts": [],
         },
         "actions": [
             {

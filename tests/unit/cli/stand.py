@@ -15,6 +15,7 @@ from modelrollout.adapters.kubernetes import (
     MODEL_DEPLOYMENTS,
     MODEL_REVISIONS,
     ROLLOUT_ACTIONS,
+    SERVICES,
     ApiError,
     JsonObject,
     Resource,
@@ -54,6 +55,7 @@ class Stand:
     objects: dict[tuple[str, str, str], JsonObject] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)
     created: list[JsonObject] = field(default_factory=list)
+    pages: dict[str, JsonObject] = field(default_factory=dict)
     now: datetime = NOW
 
     def __post_init__(self) -> None:
@@ -84,6 +86,10 @@ class Stand:
             and namespace in (None, where)
             and (not key or one["metadata"].get("labels", {}).get(key) == value)
         ]
+
+    def proxied(self, *, namespace: str, service: str, port: int, path: str) -> JsonObject:
+        self._hear("proxy", SERVICES)
+        return self.pages[f"{namespace}/{service}:{port}{path}"]
 
     def create(self, resource: Resource, body: JsonObject) -> JsonObject:
         self._hear("create", resource)

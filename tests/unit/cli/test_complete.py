@@ -30,7 +30,7 @@ def stand() -> Stand:
     ("line", "choices"),
     [
         ([""], list(VERBS)),
-        (["re"], ["resume", "reject", "retry"]),
+        (["re"], ["resume", "reject", "retry", "release"]),
         (["-n", "payments", "ro"], ["rollback"]),
         (["nonsense", ""], []),
         (["status", ""], NAMES),

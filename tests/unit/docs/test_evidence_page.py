@@ -35,6 +35,8 @@ def deployment(example: str) -> dict[str, Any]:
                 "server": named[1] if named else "MLServer",
                 "template": {"spec": {"containers": [{"name": "server", "image": "fraud:7"}]}},
             },
+            "route": {"parentRefs": [{"name": "public"}]},
+            "observe": {"sideEffects": "None"},
             "rollout": {"gates": gates_of(example)},
         },
     }

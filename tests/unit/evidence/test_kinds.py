@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from modelrollout.evidence import (
+    AgreementPolicy,
     Bins,
     Counts,
     ErrorRates,
@@ -38,7 +39,8 @@ COUNTS = GatePolicy(name="errors", ratio=1.0, tolerate=0.001, promote_within=0.0
 SHAPE = ShapePolicy(name="latency", tolerate=0.02, promote_within=0.05)
 MEAN = MeanPolicy(name="temperature", tolerate=1.0, promote_within=3.0)
 LIMIT = LimitPolicy(name="memory", high=0.9)
-POLICIES: list[Policy] = [COUNTS, SHAPE, MEAN, LIMIT]
+AGREEMENT = AgreementPolicy(name="agreement", beyond=0.02)
+POLICIES: list[Policy] = [COUNTS, SHAPE, MEAN, AGREEMENT, LIMIT]
 
 BAD = Interval(candidate=Counts(500, 50), stable=Counts(500, 1))
 GOOD = Interval(candidate=Counts(500, 1), stable=Counts(500, 1))
@@ -46,7 +48,7 @@ GOOD = Interval(candidate=Counts(500, 1), stable=Counts(500, 1))
 
 def one_of(policy: Policy) -> Observed:
     match policy:
-        case GatePolicy():
+        case GatePolicy() | AgreementPolicy():
             return GOOD
         case ShapePolicy():
             bins = Bins(("0.5",), 100.0, (3.0,))
@@ -77,8 +79,9 @@ def test_each_kind_is_observed_stored_read_and_judged(policy: Policy) -> None:
 def test_what_is_of_another_kind_is_refused(policy: Policy) -> None:
     for other in POLICIES:
         if other is not policy:
-            with pytest.raises(EvidenceError, match="another kind"):
-                observe(fresh(policy), policy, one_of(other))
+            if type(one_of(other)) is not type(one_of(policy)):  # requests and pairs are both counted in intervals
+                with pytest.raises(EvidenceError, match="another kind"):
+                    observe(fresh(policy), policy, one_of(other))
             with pytest.raises(EvidenceError, match="another kind"):
                 observe(fresh(other), policy, one_of(policy))
 
@@ -150,7 +153,7 @@ def test_while_the_harm_from_before_stands_nothing_is_promoted() -> None:
 def a_bad_one(policy: Policy, *, number: int) -> Observed:
     """Worse than tolerated, by an amount that the number tells."""
     match policy:
-        case GatePolicy():
+        case GatePolicy() | AgreementPolicy():
             return Interval(candidate=Counts(50, 10 + number), stable=Counts(50, 1))
         case ShapePolicy():
             return Spread(candidate=Bins(("0.5",), 100.0, (10.0 + number,)), stable=Bins(("0.5",), 100.0, (3.0,)))
@@ -160,7 +163,10 @@ def a_bad_one(policy: Policy, *, number: int) -> Observed:
             raise AssertionError("a limit bets on nothing")
 
 
-@pytest.mark.parametrize("policy", [COUNTS, SHAPE, MEAN], ids=lambda policy: policy.name)
+ROLLS_BACK = AgreementPolicy(name="agreement", beyond=0.02, hold=False)
+
+
+@pytest.mark.parametrize("policy", [COUNTS, SHAPE, MEAN, ROLLS_BACK], ids=lambda policy: policy.name)
 def test_writing_down_what_was_known_before_is_no_new_evidence(policy: Policy) -> None:
     """However it is rounded: nothing was seen since, so nothing is rolled back for it."""
     evidence, harmful = fresh(policy), 0

@@ -5,13 +5,15 @@ from typing import Any, ClassVar
 
 import pytest
 
-from modelrollout.api.contract import Breaking, ContractCheck, Judged
+from modelrollout.api.contract import Breaking, ContractCheck, ContractSource, Judged, Severity, Verify
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, StageName
 from modelrollout.api.modelrevision import Outcome, RevisionState
 from modelrollout.api.rollout import Inconclusive
 from modelrollout.api.rolloutaction import Answer, Verb
+from modelrollout.data.compatibility import Finding
 from modelrollout.plan import Observation, Plan, plan
 from modelrollout.plan.actions import ApplyRoute, ApplyWorkload, CreateRevision
+from modelrollout.plan.observation import Verification
 from tests.builders import (
     CANARY,
     FEW,
@@ -20,6 +22,7 @@ from tests.builders import (
     REVIEW,
     SHADOW,
     SOAK,
+    ago,
     asked,
     id_of,
     installing,
@@ -301,3 +304,109 @@ def test_good_evidence_opens_no_gate() -> None:
 
     assert planned.records[0].reason == "ContractBroken"
     assert planned.revisions[id_of(broken)].traffic_ended_at == NOW
+
+
+class TestVerified:
+    """What the candidate's pods say, asked for before any traffic where the policy wants it."""
+
+    KEPT = spec("2", contract=OLD)
+
+    def given(self, *, ready: int = 3, breaking: Breaking = Breaking.REJECT, **more: Any) -> Observation:
+        source = ContractSource(inline=OLD, verify=Verify(served=True), breaking=breaking)
+        of = self.KEPT.model_copy(update={"contract": source})
+        return replace(rolling(of, StageName.SHADOW, live=V1, ready=ready, seen=FEW), **more)
+
+    def told(self, *findings: Finding, unanswered: str | None = None) -> Verification:
+        return Verification(revision=id_of(self.KEPT), findings=findings, unanswered=unanswered)
+
+    BROKEN = Finding(severity=Severity.BREAKING, field="outputs[score]", message="the server gives no such output")
+
+    def test_its_pods_are_started_and_get_no_copies_while_they_are_asked(self) -> None:
+        given = self.given()
+        assert given.route is not None
+        given = replace(given, route=replace(given.route, mirror=None))
+
+        planned = plan(given, NOW)
+
+        assert planned.wants_verification
+        assert not [one for one in planned.actions if isinstance(one, ApplyRoute)]
+        ready = next(one for one in planned.status.conditions if one.type == "Ready")
+        assert ready.reason == "VerifyingContract"
+        check = check_of(planned, self.KEPT)
+        assert (check.outcome, check.verified_at) == (Judged.KEPT, None)
+
+    def test_pods_that_are_not_ready_are_not_asked(self) -> None:
+        planned = plan(self.given(ready=0), NOW)
+
+        assert not planned.wants_verification
+        assert next(one for one in planned.status.conditions if one.type == "Ready").reason == "WaitingForPods"
+
+    def test_an_answer_that_fits_opens_the_gate_for_good(self) -> None:
+        given = self.given(verification=self.told())
+
+        planned = plan(given, NOW)
+        again = plan(replace(judged(given, planned), verification=None), NOW)
+
+        assert check_of(planned, self.KEPT).verified_at == NOW
+        assert not planned.wants_verification
+        assert not again.wants_verification
+        assert again.status.stage is StageName.SHADOW
+
+    def test_no_answer_holds_with_its_reason_and_passes_nothing(self) -> None:
+        planned = plan(self.given(verification=self.told(unanswered="GET …: no answer within 10 s")), NOW)
+
+        ready = next(one for one in planned.status.conditions if one.type == "Ready")
+        assert (ready.reason, ready.message) == ("ContractUnverified", "holding: GET …: no answer within 10 s")
+        assert planned.wants_verification
+        assert planned.status.weight == 0
+
+    def test_what_was_told_of_another_candidate_is_no_answer(self) -> None:
+        other = Verification(revision="0123456789")
+
+        assert plan(self.given(verification=other), NOW).wants_verification
+
+    def test_pods_that_serve_something_else_are_taken_back(self) -> None:
+        planned = plan(self.given(verification=self.told(self.BROKEN)), NOW)
+
+        record = planned.records[0]
+        assert (record.reason, planned.status.rejected) == ("ContractNotServed", id_of(self.KEPT))
+        assert "its pods do not serve what its contract says: outputs[score]: the server gives no" in record.message
+
+    def test_the_policy_may_let_it_pass(self) -> None:
+        given = self.given(breaking=Breaking.ALLOW, verification=self.told(self.BROKEN))
+
+        planned = plan(given, NOW)
+
+        assert planned.records[0].reason == "ContractBreakAllowed"
+        assert check_of(planned, self.KEPT).verified_at == NOW
+        assert not plan(judged(given, planned), NOW).records
+
+    def test_a_person_may_let_it_pass(self) -> None:
+        given = self.given(breaking=Breaking.REVIEW, verification=self.told(self.BROKEN))
+        waiting = judged(given, plan(given, NOW))
+
+        planned = plan(replace(waiting, actions=(asked(Verb.APPROVE, about=self.KEPT),)), NOW)
+
+        assert plan(given, NOW).wants_verification
+        assert planned.records[0].reason == "ContractBreakApproved"
+        assert plan(judged(waiting, planned), NOW).status.stage is StageName.SHADOW
+
+    def test_a_rollout_that_is_held_so_long_ends_as_the_policy_says(self) -> None:
+        given = self.given(verification=self.told(unanswered="nobody is there"))
+        late = replace(given, status=given.status.model_copy(update={"rollout_started_at": ago(7300)}))
+
+        planned = plan(late, NOW)
+
+        paused = next(one for one in planned.status.conditions if one.type == "Paused")
+        assert paused.status == "True"
+        assert "nobody is there" in paused.message
+        assert not [one for one in planned.actions if isinstance(one, ApplyRoute) and one.route.mirror is not None]
+
+    def test_a_promotion_by_a_person_does_not_go_round_it(self) -> None:
+        given = self.given(verification=self.told(unanswered="nobody is there"))
+        promoted = plan(replace(given, actions=(asked(Verb.PROMOTE),)), NOW)
+
+        after = plan(replace(judged(given, promoted), verification=given.verification), NOW)
+
+        assert promoted.status.stage is StageName.SOAK
+        assert (after.status.weight, after.wants_verification) == (0, True)

@@ -6,11 +6,23 @@ from datetime import timedelta
 
 import pytest
 
-from modelrollout.api.gates import Direction, Gate, PromotionMargin, Queries, Signal, Tolerance
+from modelrollout.api.gates import Direction, Gate, OnDisagreement, PromotionMargin, Queries, Signal, Tolerance
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, StageName
 from modelrollout.api.modelrevision import Outcome
 from modelrollout.api.rollout import DEFAULT_GATES, Rollout, ShadowStage, Stage
-from modelrollout.evidence import Bins, Interval, Kind, Level, Levels, LimitPolicy, Observed, Spread, Verdict, kinds
+from modelrollout.evidence import (
+    AgreementPolicy,
+    Bins,
+    Interval,
+    Kind,
+    Level,
+    Levels,
+    LimitPolicy,
+    Observed,
+    Spread,
+    Verdict,
+    kinds,
+)
 from modelrollout.plan import Plan, plan
 from modelrollout.plan.gates import gathered, judged, policy_digest, restored, stored
 from modelrollout.plan.observation import CandidateEvidence, Observation, Reading
@@ -42,12 +54,14 @@ GATES = {
         query=Queries(total='n{p="{{pods}}"}', events='e{p="{{pods}}"}'),
     ),
     Signal.QUERY: Gate(name="refused", signal=Signal.QUERY, query=PAIR),
+    Signal.AGREEMENT: Gate(name="same", signal=Signal.AGREEMENT, target=0.98, on_disagreement=OnDisagreement.ROLLBACK),
     Signal.THRESHOLD: Gate(name="lag", signal=Signal.THRESHOLD, query=VALUE, max=10, failures=2, of=3),
 }
 KINDS = {
     Signal.LATENCY: Kind.SHAPE,
     Signal.DISTRIBUTION: Kind.SHAPE,
     Signal.GAUGE: Kind.MEAN,
+    Signal.AGREEMENT: Kind.AGREEMENT,
     Signal.SATURATION: Kind.LIMIT,
     Signal.THRESHOLD: Kind.LIMIT,
 }
@@ -56,7 +70,7 @@ KINDS = {
 def observed(signal: Signal, *, good: bool, second: float) -> Observed:
     """What a gate of this signal reads in five seconds of a good or a bad candidate."""
     match KINDS.get(signal, Kind.COUNTS):
-        case Kind.COUNTS:
+        case Kind.COUNTS | Kind.AGREEMENT:
             return interval(GOOD if good else BAD)
         case Kind.SHAPE:
             stable = Bins(("0.1", "0.5"), 4000.0, (400.0, 40.0))
@@ -132,6 +146,8 @@ def test_the_policy_s_digest_changes_with_every_field(signal: Signal) -> None:
         changes |= {"max": 0.1, "query": Queries(value='w{p="{{pods}}"}')}
     if signal is Signal.GAUGE:
         changes |= {"block": "7m", "worse": Direction.LOWER, "tolerate": Tolerance(amount=2)}
+    if signal is Signal.AGREEMENT:
+        changes |= {"target": 0.99, "output": "label", "on_disagreement": OnDisagreement.HOLD}
     for field, value in changes.items():
         assert digest(gate.model_copy(update={field: value})) != digest(gate), field
 
@@ -145,7 +161,7 @@ def test_the_digest_of_a_policy_without_new_fields_is_what_it_was() -> None:
 def test_defaults_lie_inside_each_other() -> None:
     for gate in GATES.values():
         policy = policy_of(gate)
-        if not isinstance(policy, LimitPolicy):
+        if not isinstance(policy, LimitPolicy | AgreementPolicy):
             assert policy.tolerate < policy.promote_within
     assert [gate.signal for gate in DEFAULT_GATES] == [Signal.ERRORS, Signal.LATENCY]
 

@@ -50,7 +50,9 @@ IN_SOAK = {
     Signal.DISTRIBUTION: (True, False),
     Signal.GAUGE: (True, False),
     Signal.LATENCY: (False, False),
+    Signal.AGREEMENT: (False, False),
     Signal.RESTARTS: (False, False),
+    Signal.AGREEMENT: (False, False),
     Signal.SATURATION: (True, True),
     Signal.THRESHOLD: (True, True),
 }

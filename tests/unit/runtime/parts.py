@@ -19,9 +19,11 @@ from modelrollout.runtime.queue import Key, WorkQueue
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.registry_link import RegistryLink
 from modelrollout.runtime.telemetry import Telemetry
+from modelrollout.runtime.verifier import Verifier
 from tests.builders import NAME, NAMESPACE, rolling
 from tests.clock import ManualClock
 from tests.faults.direct import Line
+from tests.faults.modelserver import MemoryModelServer
 from tests.faults.store import Store
 from tests.faults.world import manifest
 
@@ -67,12 +69,15 @@ class Parts:
         self.prometheus = Script()
         self.hub = MetricsHub(self.prometheus, self.clock, self.queue.add)
         self.registry = RegistryLink(cache=self.cache, clock=self.clock, wake=self.queue.add)
+        self.server = MemoryModelServer()
+        self.verifier = Verifier(self.server, self.clock, self.queue.add)
         self.reconciler = Reconciler(
             api=self.line,
             cache=self.cache,
             ledger=self.ledger,
             hub=self.hub,
             histories=Histories(self.prometheus),
+            verifier=self.verifier,
             clock=self.clock,
             telemetry=self.telemetry,
             registry=self.registry,

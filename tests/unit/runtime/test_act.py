@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from modelrollout.adapters.kubernetes import DEPLOYMENTS, HTTP_ROUTES, MODEL_REVISIONS, SERVICES, Conflict
+from modelrollout.adapters.kubernetes import (
+    DEPLOYMENTS,
+    HTTP_ROUTES,
+    MODEL_REVISIONS,
+    NETWORK_POLICIES,
+    SERVICES,
+    Conflict,
+    Forbidden,
+)
 from modelrollout.api.group import LABEL_NAME, LABEL_REVISION
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.revision import child_name
@@ -12,10 +20,12 @@ from modelrollout.children import Owner
 from modelrollout.plan.actions import (
     Action,
     ApplyEntry,
+    ApplyObserver,
     ApplyRoute,
     ApplyService,
     ApplyWorkload,
     CreateRevision,
+    RemoveObserver,
     RemoveRoute,
     RemoveWorkload,
 )
@@ -122,6 +132,38 @@ async def test_removing_takes_deployment_and_service_and_leaves_the_revision(par
 
 @pytest.mark.parametrize("action", [RemoveWorkload(revision=id_of(V2)), RemoveRoute()])
 async def test_what_is_not_there_counts_as_removed(parts: Parts, action: Action) -> None:
+    assert await act(parts, action) is False
+
+
+OBSERVE = ApplyObserver(settings="{}", digest="d1", image="observer:7", revisions=(id_of(V2),), ports=(9090,))
+
+
+async def test_the_observer_is_made_whole_and_its_belongings_belong_to_it(parts: Parts) -> None:
+    assert await act(parts, OBSERVE) is True
+    assert parts.writes == [
+        f"apply {kind}/{NAME}-observer" for kind in ("deployments", "networkpolicies", "configmaps", "services")
+    ]
+    (workload,) = parts.store.look(DEPLOYMENTS)
+    (policy,) = parts.store.look(NETWORK_POLICIES)
+    assert policy["metadata"]["ownerReferences"][0]["uid"] == workload["metadata"]["uid"]
+    family = parts.cache.family(KEY)
+    assert family.services[f"{NAME}-observer"].settings == "d1"
+    assert f"{NAME}-observer" in family.copies
+    assert await act(parts, OBSERVE) is False, "nothing of it is news the second time"
+
+
+async def test_the_observer_goes_with_its_service_first(parts: Parts) -> None:
+    await act(parts, OBSERVE)
+    assert await act(parts, RemoveObserver()) is False
+    assert parts.writes[-2:] == [f"delete services/{NAME}-observer", f"delete deployments/{NAME}-observer"]
+
+
+@pytest.mark.parametrize("action", [OBSERVE, RemoveObserver()], ids=lambda action: type(action).__name__)
+async def test_no_plan_fails_for_the_observer_s_sake(parts: Parts, action: Action) -> None:
+    def refuse(_: Request, __: Moment) -> None:
+        raise Forbidden(403, "Forbidden", "not yours")
+
+    parts.line.meddle = refuse
     assert await act(parts, action) is False
 
 

@@ -63,6 +63,7 @@ async def observe(parts: Parts) -> Seen:
             api=parts.line, configs=parts.cache.configs, secrets=Secrets(parts.clock), resolver=parts.registry.resolver
         ),
         registry=parts.registry,
+        verifier=parts.verifier,
     )
     observing = asyncio.create_task(observer.observe(KEY, deployment, deployment.spec))
     await parts.clock.run(0.5)

@@ -209,7 +209,7 @@ def test_services_read_as_they_were_wished_for() -> None:
 
 
 def test_a_service_without_selector_or_ports_differs_from_every_wish() -> None:
-    assert projections.service({"spec": {}}) == ServiceView(selector={}, port=0)
+    assert projections.service({"metadata": {}, "spec": {}}) == ServiceView(selector={}, port=0)
 
 
 def test_a_revision_keeps_its_content_and_its_state() -> None:

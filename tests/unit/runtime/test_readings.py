@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from modelrollout.adapters.families import Family
+from modelrollout.adapters.library.observer import NOISE_PAIRS, PAIRS
 from modelrollout.adapters.queries import PodSelector, family
 from modelrollout.api.gates import Signal
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
@@ -14,7 +15,7 @@ from modelrollout.plan.observation import PodView
 from modelrollout.runtime.hub import Subscription, Tick
 from modelrollout.runtime.ledger import Counters
 from modelrollout.runtime.readings import Arms, Look, reading, subscription, warm
-from tests.builders import ERRORS, LATENCY, NAME, NAMESPACE, NOW, ago, spec
+from tests.builders import AGREEMENT, ERRORS, LATENCY, NAME, NAMESPACE, NOW, ago, spec
 
 BY_ERRORS, BY_LATENCY = family(Server.MLSERVER, Signal.ERRORS), family(Server.MLSERVER, Signal.LATENCY)
 CANDIDATE, STABLE, OTHER = "a" * 10, "b" * 10, "c" * 10
@@ -48,6 +49,53 @@ def read(
 
 def interval(candidate: tuple[float, float], stable: tuple[float, float]) -> Interval:
     return Interval(candidate=Counts(*candidate), stable=Counts(*stable))
+
+
+OBSERVED = spec("2", gates=(ERRORS, AGREEMENT))
+BY_PAIRS = family(Server.MLSERVER, Signal.AGREEMENT)
+
+
+def compared(pairs: float, disagreeing: float, noise: float, *, candidate: str = CANDIDATE) -> dict[str, float]:
+    def named(metric: str, result: str) -> str:
+        return f"{candidate}|{STABLE}|{metric}|{result}|"
+
+    return {
+        named(PAIRS, "agree"): pairs - disagreeing,
+        named(PAIRS, "disagree"): disagreeing,
+        named(NOISE_PAIRS, "agree"): noise,
+        named(NOISE_PAIRS, "disagree"): 0,
+    }
+
+
+def agreement(pods: dict[str, dict[str, float]], *, previous: Counters | None = None) -> tuple[Interval, Counters]:
+    intervals, baseline, _ = read(tick(pods, of=BY_PAIRS), previous=previous, of=OBSERVED)
+    return intervals["agreement"], baseline
+
+
+def test_pairs_are_differenced_by_pods_of_the_observer() -> None:
+    seen, known = agreement({"o-1": compared(100, 10, 10)})
+    assert seen == interval((0, 0), (0, 0)), "the first reading is a baseline"
+    seen, known = agreement({"o-1": compared(150, 12, 15)}, previous=known)
+    assert seen == interval((50, 2), (5, 0))
+    seen, _ = agreement({"o-1": compared(20, 1, 2), "o-2": compared(7, 7, 7)}, previous=known)
+    assert seen == interval((20, 1), (2, 0)), "it was restarted, and another pod begins"
+
+
+def test_pairs_of_another_candidate_are_none_of_ours() -> None:
+    seen, known = agreement({"o-1": compared(100, 10, 10, candidate=OTHER)})
+    seen, _ = agreement({"o-1": compared(200, 90, 10, candidate=OTHER)}, previous=known)
+    assert seen == interval((0, 0), (0, 0))
+
+
+def test_an_observer_that_is_gone_is_missing() -> None:
+    _, known = agreement({"o-1": compared(100, 10, 10)})
+    _, _, missing = read(tick({}, of=BY_PAIRS), previous={"agreement": known["agreement"]}, of=OBSERVED)
+    assert "no series any more" in missing["agreement"]
+
+
+def test_pairs_are_one_family_more() -> None:
+    asked = subscription(NAMESPACE, NAME, OBSERVED, ARMS)
+    assert asked.families == {BY_ERRORS, BY_PAIRS}
 
 
 def test_the_first_reading_of_a_pod_is_a_baseline() -> None:

@@ -16,6 +16,7 @@ def test_with_nothing_said_it_watches_all_namespaces() -> None:
         lease_namespace="modelrollout",
         lease_name="modelrollout",
         identity="operator-0",
+        observer_image="modelrollout/observer:dev",
         port=8080,
         alertmanager_url=None,
         alerts_token_file=None,
@@ -29,6 +30,11 @@ def test_with_nothing_said_it_watches_all_namespaces() -> None:
 def test_the_environment_is_the_default_of_the_flags() -> None:
     settings = parse([], environ={"PROMETHEUS_URL": "http://p:1", "POD_NAMESPACE": "ml", "POD_NAME": "operator-1"})
     assert (settings.prometheus_url, settings.lease_namespace, settings.identity) == ("http://p:1", "ml", "operator-1")
+
+
+def test_the_observer_s_image_is_chosen_by_flag_or_environment() -> None:
+    assert parse([], environ={"OBSERVER_IMAGE": "mirror.example/observer:7"}).observer_image.endswith(":7")
+    assert parse(["--observer-image", "own:1"], environ={"OBSERVER_IMAGE": "other:2"}).observer_image == "own:1"
 
 
 def test_a_flag_wins_over_the_environment() -> None:

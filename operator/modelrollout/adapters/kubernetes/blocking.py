@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from modelrollout.adapters.kubernetes.api import JsonObject
 from modelrollout.adapters.kubernetes.errors import ApiError, NotFound, Unreachable, refusal, text
 from modelrollout.adapters.kubernetes.kubeconfig import Access
-from modelrollout.adapters.kubernetes.resources import Resource
+from modelrollout.adapters.kubernetes.resources import SERVICES, Resource
 from modelrollout.adapters.kubernetes.transport import Transport, reached
 
 PAGE_SIZE = 500
@@ -26,7 +26,7 @@ _JSON = "application/json"
 
 
 class BlockingClient:
-    """Get, list, create and watch. Close it, or use `with`. Every method may raise any `ApiError`."""
+    """Get, list, create, watch, and ask a Service. Close it, or use `with`. Every method may raise any `ApiError`."""
 
     def __init__(self, access: Access, *, environ: Mapping[str, str] = os.environ) -> None:
         self.access = access
@@ -64,6 +64,12 @@ class BlockingClient:
             if not following:
                 return items
             query = {**query, "continue": following}
+
+    def proxied(self, *, namespace: str, service: str, port: int, path: str) -> JsonObject:
+        """What a Service says in JSON, by way of the API server; `path` begins with a slash."""
+        return self._ask(
+            "GET", SERVICES.path(namespace=namespace, name=f"{service}:{port}", subresource="proxy") + path
+        )
 
     def create(self, resource: Resource, body: JsonObject) -> JsonObject:
         path = resource.path(namespace=body.get("metadata", {}).get("namespace"))

@@ -4,7 +4,7 @@ What a server cannot give is listed in `modelrollout.api.servers`, where a manif
 """
 
 from modelrollout.adapters.families import Family
-from modelrollout.adapters.library import envoy, kserve, mlserver, triton, vllm
+from modelrollout.adapters.library import envoy, kserve, mlserver, observer, triton, vllm
 from modelrollout.api.gates import Signal
 from modelrollout.api.serving import Server
 
@@ -21,6 +21,7 @@ FAMILIES: dict[tuple[Server, Signal], Family] = {
     (Server.ENVOY, Signal.ERRORS): envoy.ERRORS,
     (Server.ENVOY, Signal.LATENCY): envoy.LATENCY,
     (Server.ENVOY, Signal.SATURATION): envoy.SATURATION,
+    **{(server, Signal.AGREEMENT): observer.AGREEMENT for server in Server},
 }
 
 BUILT_IN = (Signal.ERRORS, Signal.LATENCY, Signal.SATURATION)

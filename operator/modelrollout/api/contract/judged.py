@@ -19,15 +19,14 @@ class Severity(StrEnum):
 
 
 class Judged(StrEnum):
-    """Kept: nothing breaks. Allowed, Approved: something does, and the policy or a person lets it pass. AwaitingReview,
-    Verifying: not decided yet. Broken, Skewed: taken back.
+    """Kept: nothing breaks. Allowed, Approved: something does, and the policy or a person lets it pass. AwaitingReview:
+    not decided yet. Broken, Skewed: taken back.
     """
 
     KEPT = "Kept"
     ALLOWED = "Allowed"
     APPROVED = "Approved"
     AWAITING_REVIEW = "AwaitingReview"
-    VERIFYING = "Verifying"
     BROKEN = "Broken"
     SKEWED = "Skewed"
 

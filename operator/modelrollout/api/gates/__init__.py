@@ -9,7 +9,7 @@ from modelrollout.api.gates.fields import Direction, GateFields
 from modelrollout.api.gates.gate import Gate, TemplateKind, TemplateRef
 from modelrollout.api.gates.margins import PromotionMargin, Tolerance
 from modelrollout.api.gates.promql import PLACEHOLDERS, Queries
-from modelrollout.api.gates.signals import LIMITS, Signal
+from modelrollout.api.gates.signals import LIMITS, OnDisagreement, Signal
 
 __all__ = [
     "LIMITS",
@@ -17,6 +17,7 @@ __all__ = [
     "Direction",
     "Gate",
     "GateFields",
+    "OnDisagreement",
     "PromotionMargin",
     "Queries",
     "Signal",

@@ -12,7 +12,8 @@ from pydantic.alias_generators import to_camel
 from modelrollout.api.base import ApiType, Duration
 from modelrollout.api.gates.margins import PromotionMargin, Tolerance
 from modelrollout.api.gates.promql import ARM_PLACEHOLDERS, PARTS, Queries
-from modelrollout.api.gates.signals import LIMITS, USUAL, Signal, Usual
+from modelrollout.api.gates.signals import LIMITS, USUAL, WITHOUT_MARGINS, OnDisagreement, Signal, Usual
+from modelrollout.api.observe import OutputName
 from modelrollout.api.rules import rule
 
 _SHAPES: dict[Signal, tuple[frozenset[str], ...]] = {
@@ -26,6 +27,7 @@ _SHAPES: dict[Signal, tuple[frozenset[str], ...]] = {
     Signal.OUTCOME: (frozenset({"total", "events"}),),
     Signal.QUERY: (frozenset({"total", "bad"}),),
     Signal.THRESHOLD: (frozenset({"value"}),),
+    Signal.AGREEMENT: (frozenset(),),
 }
 """Which parts of `query` a signal can have."""
 
@@ -77,7 +79,8 @@ class GateFields(ApiType):
             description="Errors: share of failed requests. Latency: share of slow requests. Restarts: share of minutes "
             "in which a pod restarted. Quality: share of wrong answers. Outcome: business events per request. "
             "Distribution: how answers or inputs are spread. Gauge: a mean. Query: your own counters. Saturation, "
-            "Threshold: a limit on one number of the candidate."
+            "Threshold: a limit on one number of the candidate. Agreement: share of the requests to which candidate "
+            "and live version answer the same, as spec.observe compares them."
         ),
     ] = None
     over: Annotated[
@@ -112,6 +115,27 @@ class GateFields(ApiType):
         Field(
             description="Gauge: readings are averaged over so long, at least six times what the gauge needs to forget; "
             "3m when left out."
+        ),
+    ] = None
+    output: Annotated[
+        OutputName | None,
+        Field(
+            description="Agreement: the comparison of observe.compare that is judged, by its name; when left out, a "
+            "request agrees when all its outputs do."
+        ),
+    ] = None
+    target: Annotated[
+        Annotated[float, Field(gt=0, lt=1)] | None,
+        Field(
+            description="Agreement: share of the requests that must agree, such as 0.98, beyond how often the live "
+            "version disagrees with itself."
+        ),
+    ] = None
+    on_disagreement: Annotated[
+        OnDisagreement | None,
+        Field(
+            description="Agreement: Hold waits for a person, who promotes, approves, rejects or rolls back; Rollback "
+            "is harm like any other. Hold when left out."
         ),
     ] = None
     tolerate: Annotated[Tolerance, Field(description="How much worse is still harmless.")] = Tolerance()
@@ -209,14 +233,30 @@ class GateFields(ApiType):
         )
 
     @rule(
-        f"!has(self.signal) || !(self.signal in {_cel_list(LIMITS)}) || (!has(self.promoteWithin) && "
+        f"!has(self.signal) || !(self.signal in {_cel_list(WITHOUT_MARGINS)}) || (!has(self.promoteWithin) && "
         "(!has(self.tolerate) || (!has(self.tolerate.ratio) && !has(self.tolerate.points) && "
         "!has(self.tolerate.amount))))",
-        "tolerate and promoteWithin: Threshold and Saturation are limits without tolerance; remove them, and move the "
-        "limit instead",
+        "tolerate and promoteWithin: Threshold and Saturation are limits, and Agreement has a target, without "
+        "tolerance; remove them, and move the limit or the target instead",
     )
     def _limits_have_no_tolerance(self) -> bool:
-        return self.signal not in LIMITS or (self.promote_within is None and self.tolerate == Tolerance())
+        return self.signal not in WITHOUT_MARGINS or (self.promote_within is None and self.tolerate == Tolerance())
+
+    @rule(
+        f"!has(self.signal) || has(self.target) == (self.signal == '{Signal.AGREEMENT}')",
+        "target: Agreement needs it, a share such as 0.98, and other signals have none; add or remove it",
+    )
+    def _target_of_an_agreement(self) -> bool:
+        return self.signal is None or (self.target is not None) == (self.signal is Signal.AGREEMENT)
+
+    @rule(
+        f"!has(self.signal) || self.signal == '{Signal.AGREEMENT}' || (!has(self.output) && !has(self.onDisagreement))",
+        "output and onDisagreement are of Agreement only; remove them from other signals",
+    )
+    def _only_an_agreement_has_outputs(self) -> bool:
+        if self.signal is None or self.signal is Signal.AGREEMENT:
+            return True
+        return self.output is None and self.on_disagreement is None
 
     @rule(
         f"!has(self.signal) || !(self.signal in ['{Signal.DISTRIBUTION}', '{Signal.GAUGE}']) || !has(self.tolerate) || "

@@ -47,7 +47,8 @@ class Gate(GateFields):
 
     @rule(
         "!has(self.template) || (!has(self.over) && !has(self.query) && !has(self.worse) && !has(self.max) && "
-        "!has(self.min) && !has(self.failures) && !has(self.of) && !has(self.__for__) && !has(self.block))",
+        "!has(self.min) && !has(self.failures) && !has(self.of) && !has(self.__for__) && !has(self.block) && "
+        "!has(self.output) && !has(self.target) && !has(self.onDisagreement))",
         "gates: beside template only tolerate, promoteWithin and weight may stand; move the rest into the template",
     )
     def _only_tolerances_beside_a_template(self) -> bool:
@@ -61,5 +62,8 @@ class Gate(GateFields):
             self.of,
             self.hold_for,
             self.block,
+            self.output,
+            self.target,
+            self.on_disagreement,
         )
         return self.template is None or all(part is None for part in rest)

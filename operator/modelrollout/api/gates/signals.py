@@ -15,10 +15,21 @@ class Signal(StrEnum):
     OUTCOME = "Outcome"
     QUERY = "Query"
     THRESHOLD = "Threshold"
+    AGREEMENT = "Agreement"
 
 
 LIMITS = (Signal.SATURATION, Signal.THRESHOLD)
 """Plain rules about the candidate alone; all others compare it with the live version."""
+
+WITHOUT_MARGINS = (*LIMITS, Signal.AGREEMENT)
+"""Their one line is `max`, `min` or `target`."""
+
+
+class OnDisagreement(StrEnum):
+    """What a candidate that answers differently leads to."""
+
+    HOLD = "Hold"
+    ROLLBACK = "Rollback"
 
 
 @dataclass(frozen=True, slots=True)

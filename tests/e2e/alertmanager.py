@@ -1,0 +1,91 @@
+"""The cluster's Alertmanager: alerts of our own, silences, and Alertmanager itself taken away."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import requests
+
+from demo.kubectl import kubectl
+from tests.e2e.waiting import until
+
+NAMESPACE = "monitoring"
+
+
+def send(alerts: Sequence[dict[str, str]]) -> None:
+    """Alerts with these labels fire, from now for a few minutes."""
+    now, end = datetime.now(UTC), datetime.now(UTC) + timedelta(minutes=3)
+    body = [{"labels": labels, "startsAt": _text(now), "endsAt": _text(end)} for labels in alerts]
+    _ask("POST", "alerts", json=body)
+
+
+@contextmanager
+def silenced(**labels: str) -> Iterator[None]:
+    """Alerts with these labels are silenced inside."""
+    now = datetime.now(UTC)
+    matchers = [{"name": name, "value": value, "isRegex": False, "isEqual": True} for name, value in labels.items()]
+    times = {"startsAt": _text(now), "endsAt": _text(now + timedelta(minutes=15))}
+    made = _ask(
+        "POST", "silences", json={"matchers": matchers, **times, "createdBy": "tests", "comment": "a test"}
+    ).json()
+    try:
+        yield
+    finally:
+        _ask("DELETE", f"silence/{made['silenceID']}")
+
+
+def known(namespace: str) -> list[dict[str, Any]]:
+    """The alerts of a namespace, whatever their state, as Alertmanager has them."""
+    found: list[dict[str, Any]] = _ask("GET", "alerts", params={"filter": f'namespace="{namespace}"'}).json()
+    return found
+
+
+@contextmanager
+def stopped() -> Iterator[None]:
+    """Nobody sends alerts inside, and nobody knows of silences."""
+    try:
+        _scale(0)
+        until("no pod of Alertmanager is left", _gone, namespace=NAMESPACE, every=0.5)
+        yield
+    finally:
+        _scale(1)
+        kubectl("-n", NAMESPACE, "rollout", "status", "deployment/alertmanager", "--timeout=60s", timeout=70)
+
+
+def _scale(replicas: int) -> None:
+    kubectl("-n", NAMESPACE, "scale", "deployment/alertmanager", f"--replicas={replicas}")
+
+
+def _gone() -> bool:
+    return not kubectl("get", "pods", "-n", NAMESPACE, "-l", "app=alertmanager", "-o", "name").strip()
+
+
+def _ask(method: str, path: str, **request: Any) -> requests.Response:
+    with _forwarded() as base:
+        answer = requests.request(method, f"{base}/api/v2/{path}", timeout=30, **request)
+    answer.raise_for_status()
+    return answer
+
+
+@contextmanager
+def _forwarded() -> Iterator[str]:
+    """A way to its port: the API server's own proxy does not take the bodies that it takes."""
+    command = ["kubectl", "port-forward", "-n", NAMESPACE, "deployment/alertmanager", ":9093", "--address=127.0.0.1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            port = re.search(r"127\.0\.0\.1:(\d+)", said)
+            assert port is not None, f"kubectl port-forward: {said}"
+            yield f"http://127.0.0.1:{port[1]}"
+        finally:
+            process.terminate()
+
+
+def _text(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
