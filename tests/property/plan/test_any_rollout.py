@@ -58,10 +58,10 @@ POLICIES: Sequence[dict[str, Any]] = (
 AMOUNT, AGE = {"name": "amount", "type": "float"}, {"name": "age", "type": "int"}
 CONTRACTS: dict[str, dict[str, Any]] = {
     "1": {"inputs": [AMOUNT]},
-    "2": {"inputs": [AMOUNT, {**AGE, "required": False}]},
-    "3": {"inputs": [AMOUNT, AGE]},
+    "2": {"inputs": [AMOUNT, AGE]},
+    "3": {"inputs": [AMOUNT, {**AGE, "required": False}]},
 }
-"""Of the policies that say what becomes of a break: version 3 breaks the others', and version 1 drops what 2 takes."""
+"""Of the policies that say what becomes of a break: 2 breaks the others', and 1 drops what the others take."""
 VERSIONS = ("1", "2", "3")
 IDS = {version: id_of(spec(version)) for version in VERSIONS}
 EARNED = {"CanaryPassed": "Pass", "PromotedInconclusive": None, "PromotedByPerson": None}
