@@ -1,25 +1,27 @@
-"""The cluster's Alertmanager: alerts of our own, silences, and the operator's ear closed."""
+"""The cluster's Alertmanager: alerts of our own, silences, and Alertmanager itself taken away."""
 
 from __future__ import annotations
 
-import json
+import re
+import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import requests
+
 from demo.kubectl import kubectl
-from tests.e2e import installed
 from tests.e2e.waiting import until
 
-_API = "/api/v1/namespaces/monitoring/services/alertmanager:9093/proxy/api/v2"
+NAMESPACE = "monitoring"
 
 
 def send(alerts: Sequence[dict[str, str]]) -> None:
     """Alerts with these labels fire, from now for a few minutes."""
     now, end = datetime.now(UTC), datetime.now(UTC) + timedelta(minutes=3)
     body = [{"labels": labels, "startsAt": _text(now), "endsAt": _text(end)} for labels in alerts]
-    kubectl("create", "--raw", f"{_API}/alerts", "-f", "-", feed=json.dumps(body), timeout=60)
+    _ask("POST", "alerts", json=body)
 
 
 @contextmanager
@@ -27,44 +29,62 @@ def silenced(**labels: str) -> Iterator[None]:
     """Alerts with these labels are silenced inside."""
     now = datetime.now(UTC)
     matchers = [{"name": name, "value": value, "isRegex": False, "isEqual": True} for name, value in labels.items()]
-    body = {
-        "matchers": matchers,
-        "startsAt": _text(now),
-        "endsAt": _text(now + timedelta(minutes=15)),
-        "createdBy": "tests",
-        "comment": "a test",
-    }
-    made = json.loads(kubectl("create", "--raw", f"{_API}/silences", "-f", "-", feed=json.dumps(body)))
+    times = {"startsAt": _text(now), "endsAt": _text(now + timedelta(minutes=15))}
+    made = _ask(
+        "POST", "silences", json={"matchers": matchers, **times, "createdBy": "tests", "comment": "a test"}
+    ).json()
     try:
         yield
     finally:
-        kubectl("delete", "--raw", f"{_API}/silence/{made['silenceID']}")
+        _ask("DELETE", f"silence/{made['silenceID']}")
 
 
 def known(namespace: str) -> list[dict[str, Any]]:
     """The alerts of a namespace, whatever their state, as Alertmanager has them."""
-    found: list[dict[str, Any]] = json.loads(kubectl("get", "--raw", f"{_API}/alerts?filter=namespace%3D{namespace}"))
+    found: list[dict[str, Any]] = _ask("GET", "alerts", params={"filter": f'namespace="{namespace}"'}).json()
     return found
 
 
 @contextmanager
-def deaf_operator() -> Iterator[None]:
-    """Nobody reaches the operator with an alert inside."""
-    metrics_only = json.dumps({"spec": {"ports": [{"name": "http", "port": 8080, "targetPort": "http"}]}})
-    kubectl("-n", installed.NAMESPACE, "patch", "service", "modelrollout", "--type=merge", "-p", metrics_only)
+def stopped() -> Iterator[None]:
+    """Nobody sends alerts inside, and nobody knows of silences."""
     try:
-        until("the port is gone", _is_closed, namespace=installed.NAMESPACE, every=0.5)
+        _scale(0)
+        until("no pod of Alertmanager is left", _gone, namespace=NAMESPACE, every=0.5)
         yield
     finally:
-        installed.install()
+        _scale(1)
+        kubectl("-n", NAMESPACE, "rollout", "status", "deployment/alertmanager", "--timeout=60s", timeout=70)
 
 
-def _is_closed() -> bool:
-    slices = kubectl(
-        *("get", "endpointslices", "-n", installed.NAMESPACE, "-l", "kubernetes.io/service-name=modelrollout"),
-        *("-o", "jsonpath={.items[*].ports[*].port}"),
-    )
-    return "8081" not in slices
+def _scale(replicas: int) -> None:
+    kubectl("-n", NAMESPACE, "scale", "deployment/alertmanager", f"--replicas={replicas}")
+
+
+def _gone() -> bool:
+    return not kubectl("get", "pods", "-n", NAMESPACE, "-l", "app=alertmanager", "-o", "name").strip()
+
+
+def _ask(method: str, path: str, **request: Any) -> requests.Response:
+    with _forwarded() as base:
+        answer = requests.request(method, f"{base}/api/v2/{path}", timeout=30, **request)
+    answer.raise_for_status()
+    return answer
+
+
+@contextmanager
+def _forwarded() -> Iterator[str]:
+    """A way to its port: the API server's own proxy does not take the bodies that it takes."""
+    command = ["kubectl", "port-forward", "-n", NAMESPACE, "deployment/alertmanager", ":9093", "--address=127.0.0.1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            port = re.search(r"127\.0\.0\.1:(\d+)", said)
+            assert port is not None, f"kubectl port-forward: {said}"
+            yield f"http://127.0.0.1:{port[1]}"
+        finally:
+            process.terminate()
 
 
 def _text(time: datetime) -> str:
