@@ -31,6 +31,7 @@ TARGETS = {
     "vllm-older": EXPOSITIONS / "vllm-older.txt",
     "envoy": EXPOSITIONS / "envoy.txt",
     "observer": EXPOSITIONS / "observer.txt",
+    "data": EXPOSITIONS / "data.txt",
 }
 """Each is scraped as a pod in a namespace of its name."""
 

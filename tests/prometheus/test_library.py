@@ -11,11 +11,11 @@ import pytest
 from modelrollout.adapters.library import BUILT_IN, FAMILIES
 from modelrollout.adapters.library.observer import NOISE_PAIRS, PAIRS
 from modelrollout.adapters.promql import Arm, fill
-from modelrollout.adapters.queries import PodSelector, bounds, buckets, counts, family, pairs, pod_of, query
+from modelrollout.adapters.queries import PodSelector, bins, bounds, buckets, counts, family, pairs, pod_of, query
 from modelrollout.api.gates import Signal
 from modelrollout.api.servers import MISSING
 from modelrollout.api.serving import Server
-from modelrollout.evidence import Counts
+from modelrollout.evidence import Bins, Counts
 from tests.prometheus.conftest import POD, RealPrometheus
 
 Pods = dict[tuple[str, str], dict[str, float]]
@@ -100,6 +100,18 @@ def test_pairs_of_an_observer_by_output(prometheus: RealPrometheus) -> None:
     assert whole == {PAIRS: Counts(total=3.0, bad=2.0), NOISE_PAIRS: Counts(total=1.0, bad=0.0)}
     label = pairs(values, candidate="77aa01c4e2", live="1f0c9a2b3d", output="label")
     assert label[PAIRS] == Counts(total=3.0, bad=1.0)
+
+
+def test_answers_that_an_observer_counted_by_version_and_output(prometheus: RealPrometheus) -> None:
+    values = only(read(prometheus, Server.VLLM, Signal.DISTRIBUTION, of("data")))
+
+    assert bins(values, revision="1f0c9a2b3d", output="label") == Bins(
+        ("bad", "good", "missing", "unreadable", "unseen"), 3.0, (1.0, 2.0, 0.0, 0.0, 0.0)
+    )
+    candidate = bins(values, revision="77aa01c4e2", output="score")
+    assert candidate is not None
+    assert candidate.by_edge() == {"0..0.5": 0, "0.5..1": 2, "missing": 1, "out_of_range": 0, "unreadable": 0}
+    assert bins(values, revision="77aa01c4e2", output="amount") is None, "inputs are not asked for"
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,14 @@ def pairs(by_label: Mapping[str, float], *, candidate: str, live: str, output: s
     return found
 
 
+def bins(by_label: Mapping[str, float], *, revision: str, output: str) -> Bins | None:
+    """One observer pod's cumulative values of an output of a version, each bin an edge of its own: in it or not."""
+    mine = f"{revision}{JOINT}{output}{JOINT}"
+    found = {what.removeprefix(mine): value for what, value in by_label.items() if what.startswith(mine)}
+    names = tuple(sorted(found))
+    return Bins(names, sum(found.values()), tuple(found[name] for name in names)) if names else None
+
+
 def split(family: Family, selectors: Iterable[PodSelector], *, limit: int = URL_LIMIT) -> list[str]:
     """As few queries as keep each within `limit` bytes once encoded; a single name too long for it stands alone."""
     return [query(family, group) for group in _groups(family, sorted(set(selectors)), limit=limit)]

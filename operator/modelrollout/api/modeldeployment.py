@@ -13,7 +13,13 @@ from modelrollout.api.config import Config, Document, Sha256
 from modelrollout.api.contract import ContractSource
 from modelrollout.api.gates import Signal
 from modelrollout.api.model import Model
-from modelrollout.api.observe import AGREEMENT_NAMES_A_COMPARISON, AGREEMENT_NEEDS_OBSERVE, NEEDS_ROUTE, Observe
+from modelrollout.api.observe import (
+    AGREEMENT_NAMES_A_COMPARISON,
+    AGREEMENT_NEEDS_OBSERVE,
+    DISTRIBUTION_NEEDS_A_REFERENCE,
+    NEEDS_ROUTE,
+    Observe,
+)
 from modelrollout.api.registry import WrittenBack
 from modelrollout.api.revision import RevisionId
 from modelrollout.api.rollout import CanaryStage, ReviewStage, Rollout, ShadowStage, SoakStage
@@ -128,6 +134,7 @@ class ModelDeploymentSpec(ApiType):
     _observe_needs_a_route = NEEDS_ROUTE
     _agreement_needs_observe = AGREEMENT_NEEDS_OBSERVE
     _agreement_names_a_comparison = AGREEMENT_NAMES_A_COMPARISON
+    _distribution_needs_a_reference = DISTRIBUTION_NEEDS_A_REFERENCE
 
     @rule(
         "has(self.route) || !has(self.rollout.stages) || self.rollout.stages.all(stage, !has(stage.shadow))",

@@ -237,6 +237,20 @@ AGREEMENT_NEEDS_OBSERVE = Rule(
     "disagrees with itself; set observe with a noiseShare above 0, or remove the gate",
     holds=lambda spec: not _agreements(spec) or (spec.observe is not None and spec.observe.noise_share > 0),
 )
+_COUNTED = "(has(gate.signal) && gate.signal == 'Distribution' && has(gate.output))"
+
+
+def _counted(spec: Any) -> list[Any]:
+    return [gate for gate in spec.rollout.gates if gate.signal == "Distribution" and gate.output is not None]
+
+
+DISTRIBUTION_NEEDS_A_REFERENCE = Rule(
+    cel="(has(self.observe) && has(self.reference)) || !has(self.rollout) || !has(self.rollout.gates) || "
+    f"self.rollout.gates.all(gate, !{_COUNTED})",
+    message="rollout.gates: a Distribution of an output is counted by the observer in the bins of the reference; set "
+    "observe and reference, or give the gate a query of your own",
+    holds=lambda spec: not _counted(spec) or (spec.observe is not None and spec.reference is not None),
+)
 AGREEMENT_NAMES_A_COMPARISON = Rule(
     cel="!has(self.observe) || !has(self.observe.compare) || size(self.observe.compare) == 0 || "
     f"!has(self.rollout) || !has(self.rollout.gates) || self.rollout.gates.all(gate, !{_AGREEMENT} || "

@@ -10,8 +10,6 @@ from datetime import datetime
 
 from modelrollout.cli.objects import Revision
 
-_STAYS_LIVE = ("Live",)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stint:

@@ -13,7 +13,7 @@ from typing import TypeVar
 from modelrollout.adapters.families import Source
 from modelrollout.adapters.library.observer import NOISE_PAIRS, PAIRS
 from modelrollout.adapters.promql import Arm
-from modelrollout.adapters.queries import PodSelector, bounds, buckets, counts, family, pairs
+from modelrollout.adapters.queries import PodSelector, bins, bounds, buckets, counts, family, pairs
 from modelrollout.api.base import seconds
 from modelrollout.api.gates import Gate, Signal
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
@@ -133,6 +133,8 @@ def _find(gate: Gate, look: Look, known: Mapping[str, Cumulative], found: Found)
             _built_in(gate, look, warm_or_known, found)
         case Signal.AGREEMENT:
             found.counters[gate.name] = _pairs(gate, look)
+        case Signal.DISTRIBUTION if gate.query is None:
+            found.counters[gate.name] = _answers(gate, look)
         case Signal.RESTARTS:
             found.counters[gate.name] = minutes(look.pods, at=look.tick.at, known=known)
         case Signal.SATURATION if gate.query is None:
@@ -208,6 +210,18 @@ def _pairs(gate: Gate, look: Look) -> dict[str, Cumulative]:
     return read
 
 
+def _answers(gate: Gate, look: Look) -> dict[str, Cumulative]:
+    """How the answers of both versions are spread, by pods of the observer; both answered the same requests there."""
+    source = family(look.spec.serving.server, Signal.DISTRIBUTION)
+    read: dict[str, Cumulative] = {}
+    for (namespace, pod), values in look.tick.readings.get(source, {}).items():
+        for arm in look.arms.both if namespace == look.arms.candidate.namespace else ():
+            counted = bins(values, revision=arm.revision, output=gate.output or "")
+            if counted is not None:
+                read[f"{arm.child}-{pod}"] = counted
+    return read
+
+
 def _gauge_of_server(gate: Gate, look: Look, found: Found) -> None:
     """The largest of the candidate's pods."""
     mine = look.arms.candidate.child + "-"
@@ -245,7 +259,7 @@ def reading(look: Look, *, previous: Counters) -> tuple[Reading, Counters]:
             continue
         comparable = {pod: counted for pod, counted in before.items() if not _restated(pod, counted, pods.get(pod))}
         intervals[gate.name] = (
-            _spread(comparable, pods, look.arms, of_a_set=gate.query is not None and gate.query.bins is not None)
+            _spread(comparable, pods, look.arms, of_a_set=_is_of_a_set(gate))
             if _is_shape(gate)
             else _interval(comparable, pods, look.arms)
         )
@@ -255,6 +269,11 @@ def reading(look: Look, *, previous: Counters) -> tuple[Reading, Counters]:
 
 def _is_shape(gate: Gate) -> bool:
     return gate.signal is Signal.DISTRIBUTION or (gate.signal is Signal.LATENCY and gate.over is None)
+
+
+def _is_of_a_set(gate: Gate) -> bool:
+    """Whether its edges are bins without an order: those of a query, or those that the observer counts in."""
+    return gate.signal is Signal.DISTRIBUTION and (gate.query is None or gate.query.bins is not None)
 
 
 def _interval(before: Mapping[str, Cumulative], pods: Mapping[str, Cumulative], arms: Arms) -> Interval:

@@ -16,7 +16,7 @@ from modelrollout.adapters.modelserver import ModelServer, NoAnswer, Refusal
 from modelrollout.api.contract import Contract, Severity, Verify
 from modelrollout.api.revision import child_name
 from modelrollout.data import served
-from modelrollout.data.compatibility import Finding
+from modelrollout.data.compatibility import Finding, breaking
 from modelrollout.plan import Observation, Plan
 from modelrollout.plan.observation import Verification
 from modelrollout.runtime.queue import Key
@@ -101,7 +101,7 @@ class Verifier:
             metadata = await self._server.metadata(question.url, question.model)
             if question.verify.served:
                 findings = served.compare(question.contract, metadata)
-            if question.verify.example and question.contract.example is not None:
+            if question.verify.example and question.contract.example is not None and not breaking(findings):
                 body = served.request(question.contract, metadata)
                 findings += await self._example(question, body, tries)
         except Refusal as refusal:

@@ -14,16 +14,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from modelrollout.api.alerts import SharedAlert
+from modelrollout.api.contract import Breaking
 from modelrollout.api.group import LABEL_REVISION
-from modelrollout.api.modeldeployment import ModelDeploymentSpec
+from modelrollout.api.modeldeployment import ModelDeploymentSpec, StageName
 from modelrollout.api.modelrevision import Outcome, RevisionState
 from modelrollout.api.rollout import CanaryStage, Inconclusive, Pace, ShadowStage, SoakStage, Stage
 from modelrollout.api.rolloutaction import Answer, Verb
+from modelrollout.data.compatibility import breaking
 from modelrollout.evidence import Verdict
 from modelrollout.plan import Observation, Plan, plan
-from modelrollout.plan.actions import ApplyWorkload, RemoveWorkload
+from modelrollout.plan.actions import ApplyRoute, ApplyWorkload, RemoveWorkload
 from modelrollout.plan.alarm import watched
 from modelrollout.plan.alerts import Complaint, complaint, names_of_live
+from modelrollout.plan.contracts import judge
 from modelrollout.plan.observation import Trouble
 from modelrollout.plan.pods import MODEL_TROUBLE
 from modelrollout.plan.shape import DRAIN
@@ -49,7 +52,16 @@ POLICIES: Sequence[dict[str, Any]] = (
     {"stages": (FIXED, HELD_BACK), "max_duration": "1m", "on_inconclusive": Inconclusive.PROMOTE},
     {"stages": (SHADOW, FIXED, SOAK), "alerts": (pages(window="1m"),)},
     {"stages": (FIXED, SOAK), "alerts": (pages(window="2m", shared=SharedAlert.ROLL_BACK),)},
+    {"stages": (SHADOW, FIXED, SOAK), "breaking": Breaking.REJECT},
+    {"stages": (FIXED, SOAK), "breaking": Breaking.REVIEW},
 )
+AMOUNT, AGE = {"name": "amount", "type": "float"}, {"name": "age", "type": "int"}
+CONTRACTS: dict[str, dict[str, Any]] = {
+    "1": {"inputs": [AMOUNT]},
+    "2": {"inputs": [AMOUNT, AGE]},
+    "3": {"inputs": [AMOUNT, {**AGE, "required": False}]},
+}
+"""Of the policies that say what becomes of a break: 2 breaks the others', and 1 drops what the others take."""
 VERSIONS = ("1", "2", "3")
 IDS = {version: id_of(spec(version)) for version in VERSIONS}
 EARNED = {"CanaryPassed": "Pass", "PromotedInconclusive": None, "PromotedByPerson": None}
@@ -77,6 +89,7 @@ class CheckedWorld(World):
             self._takes_harm_back_first(observed, planned)
             self._takes_back_what_an_alert_is_about(observed, planned)
             self._goes_back_at_once_when_asked(observed, planned)
+            self._lets_no_broken_contract_in(observed, planned)
         return planned
 
     def _removes_nothing_that_serves(self, observed: Observation, planned: Plan) -> None:
@@ -133,6 +146,19 @@ class CheckedWorld(World):
             assert planned.status.rejected == observed.status.candidate
             assert self.shares().get(observed.status.candidate or "", 0.0) == 0.0
 
+    def _lets_no_broken_contract_in(self, observed: Observation, planned: Plan) -> None:
+        candidate, stable = observed.candidate, observed.stable
+        if observed.spec.contract is None or candidate is None or stable is None or observed.status.weight > 0:
+            return
+        check = candidate.status.contract
+        let_in = check is not None and check.outcome.passed and check.against == stable.id
+        going_back = observed.status.stage is StageName.ROLLBACK
+        if let_in or going_back or not breaking(judge(candidate.spec, live=stable.spec)):
+            return
+        if planned.status.candidate == candidate.id:
+            assert planned.status.weight == 0
+            assert not [one for one in planned.actions if isinstance(one, ApplyRoute) and one.route.mirror is not None]
+
     def _answers_each_action_once(self, observed: Observation, planned: Plan) -> None:
         before = {answer.uid: answer for answer in observed.status.actions}
         after = [answer.uid for answer in planned.status.actions]
@@ -179,7 +205,9 @@ class AnyRollout(RuleBasedStateMachine):
         self.rejected: str | None = None
 
     def spec(self) -> ModelDeploymentSpec:
-        return spec(self.version, replicas=self.replicas, route=self.routed, **POLICIES[self.policy])
+        policy = POLICIES[self.policy]
+        contract = CONTRACTS[self.version] if "breaking" in policy else None
+        return spec(self.version, replicas=self.replicas, route=self.routed, contract=contract, **policy)
 
     def edit(self) -> None:
         self.world.edit(self.spec())

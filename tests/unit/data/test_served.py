@@ -1,5 +1,7 @@
 """What a server declares and answers, against the contract."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,6 +78,16 @@ def test_an_optional_input_need_not_be_served() -> None:
     (note,) = compare(CONTRACT, {"inputs": INPUTS[:3], "outputs": OUTPUTS})
 
     assert str(note) == "inputs[note]: the server takes no such input, and requests need not have it"
+
+
+def test_what_a_real_mlserver_says_of_the_demo_s_model_is_read() -> None:
+    metadata = json.loads((Path(__file__).parent / "documents" / "mlserver-1.7.1.json").read_text())
+    fields = [{"name": f"feature {number}", "type": "float"} for number in range(30)]
+    outputs = [{"name": "predict", "type": "INT64"}]
+
+    assert compare(Contract.model_validate({"inputs": fields, "outputs": outputs}), metadata) == ()
+    (found,) = compare(Contract.model_validate({"inputs": fields[1:], "outputs": outputs}), metadata)
+    assert "one tensor of 30 columns, and the contract names 29 inputs" in found.message
 
 
 class TestOneTensorForAll:

@@ -23,7 +23,7 @@ def test_the_examples_are_accepted() -> None:
 
     assert Contract.model_validate(contract).example is not None
     assert ContractSource.model_validate(spec["spec"]["contract"]).verify.wanted
-    assert Gate.model_validate(gates[0]).query is not None
+    assert Gate.model_validate(gates[0]).output == "score"
 
 
 def test_every_metric_rule_and_alert_is_on_it_and_no_other() -> None:

@@ -7,10 +7,10 @@ import pytest
 from modelrollout.adapters.families import Family
 from modelrollout.adapters.library.observer import NOISE_PAIRS, PAIRS
 from modelrollout.adapters.queries import PodSelector, family
-from modelrollout.api.gates import Signal
+from modelrollout.api.gates import Gate, Signal
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
 from modelrollout.api.serving import Server
-from modelrollout.evidence import Counts, Interval
+from modelrollout.evidence import Bins, Counts, Interval, Spread
 from modelrollout.plan.observation import PodView
 from modelrollout.runtime.hub import Subscription, Tick
 from modelrollout.runtime.ledger import Counters
@@ -157,6 +157,50 @@ def test_a_pod_that_was_warm_once_counts_on_when_it_is_not_ready_for_a_moment() 
     before = {"errors": {C1: Counts(10, 0)}}
     intervals, _, _ = read(tick({C1: errors(20, 10)}), previous=before, warm_pods=frozenset())
     assert intervals["errors"].candidate == Counts(10, 10)
+
+
+SCORES = Gate(name="scores", signal=Signal.DISTRIBUTION, output="score")
+COUNTED = spec("2").model_copy(update={"rollout": spec("2").rollout.model_copy(update={"gates": (SCORES,)})})
+BY_VALUES = family(Server.MLSERVER, Signal.DISTRIBUTION)
+
+
+def answered(revision: str, output: str = "score", **counts: float) -> dict[str, float]:
+    return {f"{revision}|{output}|{name}": count for name, count in counts.items()}
+
+
+def spread(pods: dict[str, dict[str, float]], *, previous: Counters | None = None) -> tuple[Spread, Counters]:
+    look = Look(tick=tick(pods, of=BY_VALUES), spec=COUNTED, arms=ARMS, pods=())
+    newest, baseline = reading(look, previous=previous or {})
+    found = newest.intervals["scores"]
+    assert isinstance(found, Spread)
+    return found, baseline
+
+
+def test_answers_that_the_observer_counts_are_a_spread_of_both_versions() -> None:
+    first = {**answered(CANDIDATE, low=10, high=5), **answered(STABLE, low=12, high=3)}
+    then = {**answered(CANDIDATE, low=10, high=25), **answered(STABLE, low=30, high=5)}
+    others = {**answered(OTHER, low=99), **answered(CANDIDATE, "label", good=99)}
+
+    _, known = spread({"o-1": {**first, **others}})
+    seen, _ = spread({"o-1": {**then, **others}}, previous=known)
+
+    assert seen.candidate == Bins(("high", "low"), 20, (20, 0))
+    assert seen.stable == Bins(("high", "low"), 20, (2, 18))
+
+
+def test_an_observer_that_starts_again_counts_from_nothing() -> None:
+    _, known = spread({"o-1": answered(CANDIDATE, low=10, high=5)})
+    seen, _ = spread({"o-1": answered(CANDIDATE, low=2, high=1)}, previous=known)
+
+    assert seen.candidate == Bins(("high", "low"), 3, (1, 2))
+
+
+def test_answers_of_all_outputs_are_one_family() -> None:
+    two = (SCORES, SCORES.model_copy(update={"name": "labels", "output": "label"}))
+    of = COUNTED.model_copy(update={"rollout": COUNTED.rollout.model_copy(update={"gates": two})})
+
+    assert subscription(NAMESPACE, NAME, of, ARMS).families == {BY_VALUES}
+    assert not subscription(NAMESPACE, NAME, of, ARMS).questions
 
 
 @pytest.mark.parametrize(

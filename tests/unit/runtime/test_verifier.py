@@ -103,6 +103,17 @@ async def test_the_example_is_sent_where_it_is_wanted(place: Place) -> None:
     assert place.server.bodies == [{"inputs": [{"name": "x", "datatype": "FP64", "shape": [1, 1], "data": [1.5]}]}]
 
 
+async def test_a_server_that_declares_something_else_is_not_sent_the_example(place: Place) -> None:
+    place.server.metadata_of["fraud"] = {**METADATA, "outputs": []}
+    place.server.answers_of["fraud"] = Refusal(500, "it broke")
+    place.verifier.ask(KEY, question(example=True))
+    await place.clock.run(1)
+
+    told = place.verifier.told(KEY, "aaaaaaaaaa")
+    assert told is not None
+    assert (len(told.findings), told.unanswered, place.server.bodies) == (1, None, [])
+
+
 @pytest.mark.parametrize(
     ("failure", "unanswered", "found_after"),
     [

@@ -22,6 +22,7 @@ FAMILIES: dict[tuple[Server, Signal], Family] = {
     (Server.ENVOY, Signal.LATENCY): envoy.LATENCY,
     (Server.ENVOY, Signal.SATURATION): envoy.SATURATION,
     **{(server, Signal.AGREEMENT): observer.AGREEMENT for server in Server},
+    **{(server, Signal.DISTRIBUTION): observer.VALUES_OF_OUTPUTS for server in Server},
 }
 
 BUILT_IN = (Signal.ERRORS, Signal.LATENCY, Signal.SATURATION)

@@ -23,7 +23,7 @@ _SHAPES: dict[Signal, tuple[frozenset[str], ...]] = {
     Signal.SATURATION: (frozenset(), frozenset({"value"})),
     Signal.QUALITY: (frozenset({"total", "bad"}), frozenset({"total", "good"})),
     Signal.GAUGE: (frozenset({"value"}),),
-    Signal.DISTRIBUTION: (frozenset({"buckets"}), frozenset({"bins", "bin_label"})),
+    Signal.DISTRIBUTION: (frozenset(), frozenset({"buckets"}), frozenset({"bins", "bin_label"})),
     Signal.OUTCOME: (frozenset({"total", "events"}),),
     Signal.QUERY: (frozenset({"total", "bad"}),),
     Signal.THRESHOLD: (frozenset({"value"}),),
@@ -121,7 +121,8 @@ class GateFields(ApiType):
         OutputName | None,
         Field(
             description="Agreement: the comparison of observe.compare that is judged, by its name; when left out, a "
-            "request agrees when all its outputs do."
+            "request agrees when all its outputs do. Distribution: the output whose values the observer counts, by its "
+            "name in the contract, in place of a query."
         ),
     ] = None
     target: Annotated[
@@ -250,13 +251,26 @@ class GateFields(ApiType):
         return self.signal is None or (self.target is not None) == (self.signal is Signal.AGREEMENT)
 
     @rule(
-        f"!has(self.signal) || self.signal == '{Signal.AGREEMENT}' || (!has(self.output) && !has(self.onDisagreement))",
-        "output and onDisagreement are of Agreement only; remove them from other signals",
+        f"!has(self.signal) || self.signal == '{Signal.AGREEMENT}' || !has(self.onDisagreement)",
+        "onDisagreement is of Agreement only; remove it from other signals",
     )
-    def _only_an_agreement_has_outputs(self) -> bool:
-        if self.signal is None or self.signal is Signal.AGREEMENT:
-            return True
-        return self.output is None and self.on_disagreement is None
+    def _only_an_agreement_has_disagreements(self) -> bool:
+        return self.signal is None or self.signal is Signal.AGREEMENT or self.on_disagreement is None
+
+    @rule(
+        f"!has(self.signal) || (self.signal == '{Signal.DISTRIBUTION}' ? has(self.output) != has(self.query) : "
+        f"self.signal == '{Signal.AGREEMENT}' || !has(self.output))",
+        "output: Distribution needs it or a query, and not both, Agreement may have it, and other signals have none; "
+        "add or remove one",
+    )
+    def _output_where_it_belongs(self) -> bool:
+        match self.signal:
+            case Signal.DISTRIBUTION:
+                return (self.output is None) != (self.query is None)
+            case None | Signal.AGREEMENT:
+                return True
+            case _:
+                return self.output is None
 
     @rule(
         f"!has(self.signal) || !(self.signal in ['{Signal.DISTRIBUTION}', '{Signal.GAUGE}']) || !has(self.tolerate) || "
