@@ -22,6 +22,7 @@ from modelrollout.api.revision import child_name, content, digest, short
 from modelrollout.api.rollout import (
     CanaryStage,
     Inconclusive,
+    OfflineGate,
     Pace,
     ReviewStage,
     Rollout,
@@ -96,6 +97,7 @@ def spec(
     max_duration: str = "2h",
     on_inconclusive: Inconclusive = Inconclusive.PAUSE,
     alerts: tuple[AlertPolicy, ...] = (),
+    offline: tuple[OfflineGate, ...] = (),
     template: Mapping[str, Any] | None = None,
     observe: Observe | None = None,
     contract: Mapping[str, Any] | None = None,
@@ -124,6 +126,7 @@ def spec(
             gates=gates,
             max_duration=max_duration,
             on_inconclusive=on_inconclusive,
+            offline=offline,
             alerts=alerts,
         ),
     )

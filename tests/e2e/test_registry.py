@@ -62,6 +62,7 @@ def test_from_training_to_production_and_back(case: Case) -> None:
         then.state_of("3", "Rejected")
 
         # Back from what is live: the alias stays where people put it, and the others move back.
+        then.pods_are_gone("1")
         case.changed()
         when.asked("Rollback", reason="fraud is up")
         _comes_to(case, "version 1 is live again", lambda found: _is_live(found, "1") and _synced(found))

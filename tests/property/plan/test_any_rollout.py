@@ -18,7 +18,7 @@ from modelrollout.api.contract import Breaking
 from modelrollout.api.group import LABEL_REVISION
 from modelrollout.api.modeldeployment import ModelDeploymentSpec, StageName
 from modelrollout.api.modelrevision import Outcome, RevisionState
-from modelrollout.api.rollout import CanaryStage, Inconclusive, Pace, ShadowStage, SoakStage, Stage
+from modelrollout.api.rollout import CanaryStage, Inconclusive, OfflineGate, Pace, ShadowStage, SoakStage, Stage
 from modelrollout.api.rolloutaction import Answer, Verb
 from modelrollout.data.compatibility import breaking
 from modelrollout.evidence import Verdict
@@ -47,6 +47,7 @@ POLICIES: Sequence[dict[str, Any]] = (
     {"stages": (SHADOW, FIXED, SOAK), "max_duration": "1m", "on_inconclusive": Inconclusive.ROLLBACK},
     {"stages": (SHADOW, PACED, SOAK), "max_duration": "1m", "on_inconclusive": Inconclusive.PROMOTE},
     {"stages": (SHADOW, REVIEW, FIXED, SOAK)},
+    {"stages": (FIXED, SOAK), "offline": (OfflineGate(metric="f1", tolerate=0.01),), "max_duration": "1m"},
     {"stages": (FIXED, HELD_BACK)},
     {"stages": (PACED, HELD_BACK), "gates": (ERRORS, LATENCY), "max_duration": "30s"},
     {"stages": (FIXED, HELD_BACK), "max_duration": "1m", "on_inconclusive": Inconclusive.PROMOTE},
@@ -85,6 +86,7 @@ class CheckedWorld(World):
             self._leaves_records_with_numbers(planned)
             self._promotes_what_earned_it(observed, planned)
             self._answers_each_action_once(observed, planned)
+            self._gives_no_pods_to_one_that_is_evaluated(planned)
         if cut_after is None or cut_after > 0:
             self._takes_harm_back_first(observed, planned)
             self._takes_back_what_an_alert_is_about(observed, planned)
@@ -172,6 +174,13 @@ class CheckedWorld(World):
         fresh = [one for one in planned.status.actions if one.uid not in known and one.outcome is Answer.APPLIED]
         if any(one.action in BACKWARDS for one in fresh) and planned.status.candidate != observed.status.candidate:
             assert self.shares().get(observed.status.candidate or "", 0.0) == 0.0
+
+    def _gives_no_pods_to_one_that_is_evaluated(self, planned: Plan) -> None:
+        if planned.status.stage == "Evaluate":
+            candidate = planned.status.candidate
+            asked = [a for a in planned.actions if isinstance(a, ApplyWorkload) and a.revision == candidate]
+            assert all(action.replicas == 0 for action in asked)
+            assert self.shares().get(candidate or "", 0.0) == 0.0
 
     def _leaves_records_with_numbers(self, planned: Plan) -> None:
         for status in planned.revisions.values():
@@ -304,6 +313,10 @@ class AnyRollout(RuleBasedStateMachine):
     @rule(version=st.sampled_from(VERSIONS), share=st.sampled_from([0.0, 0.001, 0.3, 1.0]))
     def a_version_is_this_bad(self, version: str, share: float) -> None:
         self.world.bad_share[IDS[version]] = share
+
+    @rule(version=st.sampled_from(VERSIONS), f1=st.sampled_from([0.5, 0.9]))
+    def a_version_is_evaluated(self, version: str, f1: float) -> None:
+        self.world.metrics[IDS[version]] = {"f1": f1}
 
     @rule(seconds=st.sampled_from([0.5, 5, 12, 31, 120]))
     def time_passes(self, seconds: float) -> None:

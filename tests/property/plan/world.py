@@ -63,6 +63,7 @@ class World:
         self.route: RouteView | None = None
         self.requests_per_second = requests_per_second
         self.bad_share: dict[str, float] = {}
+        self.metrics: dict[str, dict[str, float]] = {}
         self.writes = 0
         self.actions: list[ActionView] = []
         self.firing: list[Firing] = []
@@ -153,6 +154,7 @@ class World:
             evidence=evidence,
             reading=reading,
             actions=tuple(self.actions),
+            metrics=dict(self.metrics),
             firing=tuple(self.firing),
         )
 
