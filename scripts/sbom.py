@@ -25,6 +25,8 @@ LOCKS = {
 }
 PYTHON = "3.11"
 UNKNOWN = "not told"
+# Packages whose metadata say nothing, by what the licence file in them is.
+BY_THEIR_FILES = {"protobuf": "BSD-3-Clause"}
 CLASSIFIER = "License :: OSI Approved :: "
 
 
@@ -50,7 +52,8 @@ def document(lock: Path) -> dict[str, Any]:
 def licences(found: dict[str, Any]) -> dict[str, str]:
     """What each component says of itself, by name and version."""
     return {
-        f"{one['name']} {one['version']}": " AND ".join(_told(one)) or UNKNOWN for one in found.get("components", [])
+        f"{one['name']} {one['version']}": " AND ".join(_told(one)) or BY_THEIR_FILES.get(one["name"], UNKNOWN)
+        for one in found.get("components", [])
     }
 
 

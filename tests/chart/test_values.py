@@ -194,14 +194,15 @@ def test_releases_of_other_names_do_not_meet() -> None:
     assert selectors == {"{'matchLabels': {'app': 'lab-modelrollout'}}", "{'app': 'lab-modelrollout'}"}
 
 
-def test_alertmanager_is_reachable_if_it_is_asked() -> None:
+def test_alertmanager_and_mlflow_are_reachable_if_they_are_asked() -> None:
     def ports(values: Values) -> set[int]:
         chosen = {"networkPolicy": {"enabled": True}, **values}
         rules = named(template(chosen), "NetworkPolicy")["spec"]["egress"]
-        return {port["port"] for rule in rules for port in rule["ports"]}
+        return {port["port"] for rule in rules for port in rule.get("ports", [])}
 
     assert ports({}) == {53, 443, 6443, 9090}
     assert ports({"alerts": {"alertmanager": "http://alertmanager.monitoring:9093"}}) == {53, 443, 6443, 9090, 9093}
+    assert ports({"registry": {"mlflow": "http://mlflow.mlflow:5000"}}) == {53, 443, 6443, 9090, 5000}
 
 
 def test_one_replica_has_no_budget_that_would_keep_its_node_from_being_drained() -> None:

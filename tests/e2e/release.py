@@ -29,7 +29,7 @@ def install(*options: str) -> None:
 
 def upgrade(*options: str) -> None:
     """kubectl goes on owning the fields that it has applied before, and has to be overruled where they change."""
-    helm("upgrade", NAME, CHART, "--reuse-values", "--force-conflicts", *_WAIT, *options)
+    helm("upgrade", NAME, CHART, "--reset-then-reuse-values", "--force-conflicts", *_WAIT, *options)
 
 
 def uninstall() -> None:
