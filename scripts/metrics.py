@@ -31,7 +31,8 @@ a rollout are the metrics' own labels, so scrape with `honorLabels: true`.
 """
 _EVENTS = """## Events
 One for each decision, on the ModelDeployment, once. `reason` is that of the decision, and
-[troubleshooting.md](troubleshooting.md) has them all. The type is Warning where somebody has to do something or a version was taken back, else Normal.
+[troubleshooting.md](troubleshooting.md) has them all. The type is Warning where somebody has to do something or a
+version was taken back, else Normal.
 """
 
 

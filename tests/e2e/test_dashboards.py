@@ -14,7 +14,7 @@ from demo.kubectl import apply
 from tests.e2e.case import Case
 from tests.e2e.manifests import CANARY, ERRORS, SHADOW, SOAK, Manifest, container, manifest
 
-DASHBOARDS = Path(__file__).resolve().parents[2] / "helm" / "modelrollout" / "files" / "dashboards"
+DASHBOARDS = Path(__file__).resolve().parents[2] / "manifests" / "components" / "monitoring" / "dashboards"
 OUTCOME = "clinic_referrals_total"
 AGREEMENT: Manifest = {"name": "agreement", "signal": "Agreement", "target": 0.9}
 OBSERVE: Manifest = {"sideEffects": "None", "sample": {"perSecond": 40}, "noiseShare": 0.5}
