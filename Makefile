@@ -30,6 +30,7 @@ contracts: .venv/ready
 	.venv/bin/lint-imports --no-cache
 	$(PYTHON) -m modelrollout.api.crd crds --check
 	$(PYTHON) -m modelrollout.api.docs docs/reference.md --check
+	$(PYTHON) scripts/dashboards.py --check
 	scripts/chart-files --check
 
 fast: .venv/ready

@@ -25,7 +25,7 @@ DOCKERFILE = "Dockerfile"
 LOCK_FILES = "requirements*.lock"
 PUBLIC_BASES = {"python": "python:3.11-slim-bookworm", "debian": "debian:bookworm-slim"}
 OWN_BASES = {"python": rootfs.PYTHON, "debian": rootfs.BASE}
-# Also given to every image, for manifests that are written by hand.
+# Also given to every image, the one that was asked for last, for manifests that are written by hand.
 MOVING_TAG = "dev"
 # On the node's disk: its /tmp is memory.
 FILE_IN_NODE = "/var/cache/image.tar"
@@ -83,9 +83,13 @@ def build(settings: Settings, name: str, folder: Path, *, base: str = "python", 
             _build(settings, tag, context, parent=parent, recipe=recipe)
             if private:
                 engine.keep_only(settings, tag, also=(_moving(tag),))
+    else:
+        _docker(settings, "tag", tag, _moving(tag), what=f"Naming {tag}")
     if not in_node(settings, tag):
         with lock.exclusive(settings.cache), step(f"loading {tag} into the node"):
             _load(settings, tag)
+    else:
+        _ctr(settings, "tag", "--force", *(f"docker.io/{one}" for one in (tag, _moving(tag))), what=f"Naming {tag}")
     return tag
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path("helm/modelrollout/files/dashboards")
+FOLDER = Path("manifests/components/monitoring/dashboards")
 _SOURCE = {"type": "prometheus", "uid": "$datasource"}
 _OF = 'namespace=~"$namespace",name=~"$model"'
 _OBSERVED = 'namespace=~"$namespace",modeldeployment=~"$model"'

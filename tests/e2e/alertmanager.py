@@ -1,4 +1,4 @@
-"""The cluster's Alertmanager: alerts of our own, silences, and Alertmanager itself taken away."""
+"""The cluster's Alertmanager: alerts of our own, and silences."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ from typing import Any
 
 import requests
 
-from demo.kubectl import kubectl
-from tests.e2e.waiting import until
-
-NAMESPACE = "monitoring"
+from tests.e2e.monitoring import NAMESPACE
 
 
 def send(alerts: Sequence[dict[str, str]]) -> None:
@@ -43,26 +40,6 @@ def known(namespace: str) -> list[dict[str, Any]]:
     """The alerts of a namespace, whatever their state, as Alertmanager has them."""
     found: list[dict[str, Any]] = _ask("GET", "alerts", params={"filter": f'namespace="{namespace}"'}).json()
     return found
-
-
-@contextmanager
-def stopped() -> Iterator[None]:
-    """Nobody sends alerts inside, and nobody knows of silences."""
-    try:
-        _scale(0)
-        until("no pod of Alertmanager is left", _gone, namespace=NAMESPACE, every=0.5)
-        yield
-    finally:
-        _scale(1)
-        kubectl("-n", NAMESPACE, "rollout", "status", "deployment/alertmanager", "--timeout=60s", timeout=70)
-
-
-def _scale(replicas: int) -> None:
-    kubectl("-n", NAMESPACE, "scale", "deployment/alertmanager", f"--replicas={replicas}")
-
-
-def _gone() -> bool:
-    return not kubectl("get", "pods", "-n", NAMESPACE, "-l", "app=alertmanager", "-o", "name").strip()
 
 
 def _ask(method: str, path: str, **request: Any) -> requests.Response:

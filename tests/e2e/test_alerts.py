@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 import requests
 
-from tests.e2e import alertmanager
+from tests.e2e import alertmanager, monitoring
 from tests.e2e.case import Case
 from tests.e2e.history import Object
 from tests.e2e.manifests import ERRORS, LONG_CANARY, SOAK, Manifest, manifest
@@ -128,7 +128,7 @@ def test_with_nobody_who_sends_it_the_query_finds_it(case: Case) -> None:
     given, when, then = case.steps()
     given.live(manifest("v1"))
     given.users()
-    with alertmanager.stopped():
+    with monitoring.stopped("alertmanager"):
         when.applied(watched("v3"))
         record = taken_back(case, then, "v3")
         assert "by" not in record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e import metrics
+from tests.e2e import monitoring
 from tests.e2e.case import Case
 from tests.e2e.evidence import growths, nothing_is_counted_twice, nothing_is_lost
 from tests.e2e.history import Object
@@ -25,7 +25,7 @@ def test_prometheus_stopped_in_the_middle(case: Case) -> None:
     when.applied(manifest("v2", stages=[SHADOW, CANARY, SOAK]))
     then.comes_to("the canary has its share", lambda found: found["status"]["weight"] == 25)
 
-    with metrics.stopped():
+    with monitoring.stopped("prometheus"):
         then.comes_to(
             "it holds because nobody can be asked",
             lambda found: condition(found, "Ready")["reason"] == "MetricsUnavailable",

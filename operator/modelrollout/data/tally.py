@@ -3,6 +3,18 @@
 The series are fixed before the first row is seen, by contract and reference, and all of them are told from the start,
 as zeros: a bin that has nothing yet is then a part of the sums like any other. So a caller can make no series, and a
 value never leaves the process. Features beyond `max_features` are not binned; what that leaves out is counted.
+
+| metric | type | labels | meaning |
+|---|---|---|---|
+| `modelrollout_data_values_total` | counter | `kind`, `feature`, `bin` | values of an input or output by bin |
+| `modelrollout_data_violations_total` | counter | `kind`, `feature`, `rule` | values that break the contract |
+| `modelrollout_data_rows_total` | counter | `kind` | rows that were looked at |
+| `modelrollout_data_requests_total` | counter | `kind` | requests, or answers, that these rows were in |
+| `modelrollout_data_uncounted_values_total` | counter | `kind` | values of features beyond the limit |
+| `modelrollout_data_reference_ratio` | gauge | `kind`, `feature`, `bin` | share of each bin in the training data |
+| `modelrollout_data_reference_rows` | gauge | `kind` | rows of the training data |
+
+All have the labels `modeldeployment` and `revision` as well.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -37,9 +37,12 @@ class WorkQueue:
         clock: Clock,
         *,
         first_retry_seconds: float = 0.5,
-        last_retry_seconds: float = 300.0,
+        last_retry_seconds: float = 30.0,
         dice: random.Random | None = None,
     ) -> None:
+        """The longest wait is short: a way back may be among what failed, and must not wait long for a server that is
+        there again.
+        """
         self._clock = clock
         self._first_retry_seconds = first_retry_seconds
         self._last_retry_seconds = last_retry_seconds

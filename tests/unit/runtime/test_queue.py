@@ -151,10 +151,10 @@ async def test_a_wall_clock_that_jumps_moves_no_appointment(queue: WorkQueue, cl
     assert await due(queue) == [A]
 
 
-async def test_retries_double_up_to_five_minutes_and_start_anew_after_success(queue: WorkQueue) -> None:
+async def test_retries_double_up_to_half_a_minute_and_start_anew_after_success(queue: WorkQueue) -> None:
     delays = [queue.retry(A) for _ in range(60)]
     for attempt, delay in enumerate(delays):
-        longest = min(300.0, 0.5 * 2**attempt)
+        longest = min(30.0, 0.5 * 2**attempt)
         assert 0.75 * longest <= delay <= longest
     assert len(set(delays[-10:])) == 10, "the delays are spread"
     queue.forget(A)
