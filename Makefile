@@ -7,7 +7,7 @@ PYTEST := $(PYTHON) -m pytest
 IN_CLUSTER := $(PYTHON) -m cluster exec --
 FAST := tests/unit tests/property tests/cluster
 
-.PHONY: demo test check fast format lint types contracts apiserver-test e2e tables crds lock images sizes sbom cluster down clean
+.PHONY: demo test check fast format lint types contracts apiserver-test pretended real e2e tables crds lock images sizes sbom cluster down clean
 
 demo: cluster images  ## a good model goes live and a bad one comes back, shown as it happens (about 5 minutes)
 	$(IN_CLUSTER) $(PYTHON) -m demo.show
@@ -39,7 +39,14 @@ fast: .venv/ready
 apiserver-test: .venv/ready  ## simulations, faults, benches, chart, and the API server's own answers (no cluster needed)
 	$(PYTHON) -m cluster binaries
 	$(PYTHON) -m cluster mlflow-server
-	$(PYTEST) -q tests/registry tests/simulation tests/faults tests/apiserver tests/prometheus tests/chart tests/gitops tests/bench
+	$(MAKE) --no-print-directory -j 2 pretended real
+	$(PYTEST) -q tests/bench
+
+pretended: .venv/ready
+	$(PYTEST) -q tests/simulation tests/faults
+
+real: .venv/ready
+	$(PYTEST) -q tests/registry tests/apiserver tests/prometheus tests/chart tests/gitops
 
 e2e: cluster images  ## real pods, gateway, Prometheus, MLflow and traffic
 	$(PYTHON) -m cluster mlflow-server
