@@ -32,13 +32,20 @@ class Then:
         self._case.note(f"{outcome} with {version} live after {took:.0f} s ({condition(reached, 'Ready')['message']})")
         return reached
 
-    def comes_to(self, what: str, holds: Callable[[Object], object], *, name: str = NAME) -> Object:
+    def comes_to(
+        self,
+        what: str,
+        holds: Callable[[Object], object],
+        *,
+        name: str = NAME,
+        seconds: float = PATIENCE_SECONDS,
+    ) -> Object:
         """The first state since the last change for which `holds`; it may have passed already."""
 
         def first() -> Object | None:
             return next((state.found for state in self._case.answers(name) if holds(state.found)), None)
 
-        return self._until(what, first)
+        return self._until(what, first, seconds=seconds)
 
     def comes_to_be(self, what: str, holds: Callable[[], bool]) -> None:
         """Anything that is not told by the object itself."""
