@@ -17,6 +17,9 @@ from cluster.progress import step
 from cluster.settings import SOURCE, Settings
 
 MANIFESTS = SOURCE / "manifests"
+FILES = ("namespaces.yaml", "gateway.yaml", "prometheus.yaml", "alertmanager.yaml")
+"""In the order in which they are applied: nothing comes before its namespace."""
+
 CONTOUR_FOLDER = SOURCE / "contour"
 DATA_RULES = SOURCE.parent / "manifests" / "rules" / "data.yaml"
 HURRIED = {r"\[1h\]": "[30s]", r"\bfor: (15m|5m)\b": "for: 2s"}
@@ -64,7 +67,7 @@ def install(settings: Settings, images: Images) -> None:
         _kubectl(settings, "--namespace=kube-system", "rollout", "status", "daemonset/kube-proxy", "--timeout=60s")
         _kubectl(settings, "apply", "--server-side", "--force-conflicts", f"--filename={definitions}")
         _kubectl(settings, "wait", "--for=condition=Established", "--timeout=60s", f"--filename={definitions}")
-        _kubectl(settings, "apply", "--server-side", "--force-conflicts", "--filename=-", feed=_manifests(images))
+        _kubectl(settings, "apply", "--server-side", "--force-conflicts", "--filename=-", feed=manifests(images))
         for namespace, name in (
             ("gateways", "gateway"),
             ("monitoring", "prometheus"),
@@ -112,8 +115,8 @@ def _version() -> str:
     return cache.digest(MANIFESTS, DATA_RULES, Path(__file__))
 
 
-def _manifests(images: Images) -> str:
-    text = "\n---\n".join(path.read_text() for path in sorted(MANIFESTS.glob("*.yaml")))
+def manifests(images: Images) -> str:
+    text = "\n---\n".join((MANIFESTS / file).read_text() for file in FILES)
     data_rules = _data_rules()
     values = {
         "CONTOUR": images.contour,
