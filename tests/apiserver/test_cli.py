@@ -1,11 +1,9 @@
 """`kubectl model` against a real API server: as every role, and as kubectl's own plugin."""
 
-import json
 import os
 import shlex
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +14,10 @@ import yaml
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.revision import digest
 from modelrollout.cli.main import main
+from tests.apiserver import rollouts
 from tests.apiserver.kubectl import Kubectl
-from tests.apiserver.people import OPERATOR, Person
 from tests.apiserver.test_access import MAY_ASK
-from tests.builders import FEW, bodies, id_of, rolling, spec
+from tests.builders import FEW, id_of, rolling, spec
 
 ROLLING = rolling(spec("2"), StageName.CANARY, weight=25, seen=FEW)
 VERBS = ("approve", "reject", "promote", "pause", "resume", "rollback", "retry")
@@ -29,7 +27,6 @@ GRANTED_BY = {
     "retry": "modelrollout-editor",
     **dict.fromkeys(("reject", "pause", "resume", "rollback"), "modelrollout-on-call"),
 }
-STATUS = "--subresource=status"
 
 
 @dataclass(frozen=True)
@@ -45,15 +42,9 @@ Model = Callable[..., Printed]
 @pytest.fixture(scope="module")
 def rolling_out(people: Kubectl) -> Iterator[Kubectl]:
     """`payments/fraud` in its canary, as an operator would have left it."""
-    for body in bodies(ROLLING):
-        status = body.pop("status")
-        kind, name = body["kind"].lower(), body["metadata"]["name"]
-        del body["metadata"]["creationTimestamp"]
-        people.apply(body)
-        people.patch(kind, name, {"status": status}, STATUS)
+    rollouts.put(people, ROLLING)
     yield people
-    people("delete", "modeldeployments,modelrevisions", "-l", "modelrollout.dev/name=fraud")
-    people("delete", "modeldeployment", "fraud")
+    rollouts.remove(people, "fraud")
 
 
 @pytest.fixture
@@ -69,11 +60,6 @@ def model(rolling_out: Kubectl, capsys: pytest.CaptureFixture[str]) -> Model:
     return run
 
 
-def actions(people: Kubectl) -> dict[str, dict]:  # type: ignore[type-arg]
-    listed = json.loads(people("get", "mact", "-o", "json"))["items"]
-    return {one["metadata"]["name"]: one for one in listed}
-
-
 class TestAsking:
     @pytest.mark.parametrize("verb", VERBS)
     @pytest.mark.parametrize("person", MAY_ASK)
@@ -83,7 +69,7 @@ class TestAsking:
         printed = model(person, verb, "fraud", "--reason", "a drill", "--no-wait")
         if verb.capitalize() in MAY_ASK[person]:
             assert (printed.code, printed.error) == (0, "")
-            made = actions(rolling_out)[printed.out.split()[-1]]["spec"]
+            made = rollouts.actions(rolling_out)[printed.out.split()[-1]]["spec"]
             assert (made["action"], made["requestedBy"], made["reason"]) == (verb.capitalize(), person, "a drill")
             bound = verb in ("approve", "reject", "promote", "rollback")
             assert made.get("candidateDigest") == (digest(ROLLING.spec.model, ROLLING.spec.serving) if bound else None)
@@ -142,11 +128,8 @@ class TestAsking:
 class TestWaiting:
     @pytest.mark.parametrize(("outcome", "code"), [("Applied", 0), ("Refused", 1), ("Expired", 1)])
     def test_the_answer_is_told_in_one_line(self, model: Model, rolling_out: Kubectl, outcome: str, code: int) -> None:
-        known = set(actions(rolling_out))
-        answering = threading.Thread(target=_answer_the_next, args=(rolling_out, known, outcome), daemon=True)
-        answering.start()
-        printed = model("otto", "pause", "fraud", "-r", "a drill", "--timeout", "50s")
-        answering.join(timeout=10)
+        with rollouts.answering(rolling_out, outcome):
+            printed = model("otto", "pause", "fraud", "-r", "a drill", "--timeout", "50s")
         assert printed.out == f"pause of payments/fraud: {outcome}. It was looked at.\n"
         assert printed.code == code
 
@@ -154,14 +137,6 @@ class TestWaiting:
         printed = model("otto", "pause", "fraud", "-r", "a drill", "--timeout", "1s")
         assert printed.code == 3
         assert "has no answer after 1 s. It stays asked for, as RolloutAction fraud-pause-" in printed.out
-
-
-def _answer_the_next(people: Kubectl, known: set[str], outcome: str) -> None:
-    """As the operator does, when an action comes that was not there before."""
-    while not (new := set(actions(people)) - known):
-        pass
-    (name,) = new
-    assert Person(people, OPERATOR).answers(name, {"outcome": outcome, "message": "it was looked at"}) is None
 
 
 class TestLooking:
