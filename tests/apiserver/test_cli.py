@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from tests.apiserver import rollouts
 from tests.apiserver.kubectl import Kubectl
 from tests.apiserver.test_access import MAY_ASK
 from tests.builders import FEW, id_of, rolling, spec
+from tests.typing_shell import TypingShell
 
 ROLLING = rolling(spec("2"), StageName.CANARY, weight=25, seen=FEW)
 VERBS = ("approve", "reject", "promote", "pause", "resume", "rollback", "retry")
@@ -27,6 +29,9 @@ GRANTED_BY = {
     "retry": "modelrollout-editor",
     **dict.fromkeys(("reject", "pause", "resume", "rollback"), "modelrollout-on-call"),
 }
+
+
+BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
 
 
 @dataclass(frozen=True)
@@ -176,14 +181,12 @@ class TestAsAPlugin:
     """kubectl finds both programs on the PATH by their names."""
 
     @pytest.fixture
-    def plugin(self, rolling_out: Kubectl) -> Callable[..., str]:
-        scripts = str(Path(sys.executable).parent)
-        environ = {
-            **os.environ,
-            "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
-            "KUBECONFIG": str(rolling_out.kubeconfig),
-        }
+    def environ(self, rolling_out: Kubectl) -> dict[str, str]:
+        folders = (str(Path(sys.executable).parent), str(rolling_out.program.parent), os.environ["PATH"])
+        return {**os.environ, "PATH": os.pathsep.join(folders), "KUBECONFIG": str(rolling_out.kubeconfig)}
 
+    @pytest.fixture
+    def plugin(self, rolling_out: Kubectl, environ: dict[str, str]) -> Callable[..., str]:
         def run(*words: str) -> str:
             command = [str(rolling_out.program), *words]
             done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=True)
@@ -197,6 +200,35 @@ class TestAsAPlugin:
     def test_kubectls_own_completion(self, plugin: Callable[..., str]) -> None:
         assert plugin("__complete", "model", "rollb").startswith("rollback\t")
         assert plugin("__complete", "model", "rollback", "-n", "payments", "fr") == "fraud\tProgressing\n:4\n"
+
+    @pytest.mark.parametrize(
+        ("shell", "setup"),
+        [
+            (["zsh", "-f", "-i"], "PS1='> '; autoload -Uz compinit; compinit -u -D; source <(kubectl completion zsh)"),
+            (["bash", "--norc", "-i"], f"PS1='> '; source {BASH_COMPLETION}; source <(kubectl completion bash)"),
+        ],
+        ids=["zsh", "bash"],
+    )
+    def test_kubectls_own_completion_in_a_shell(
+        self, shell: list[str], setup: str, environ: dict[str, str], tmp_path: Path
+    ) -> None:
+        needed = shutil.which(shell[0]) is not None and (shell[0] != "bash" or BASH_COMPLETION.exists())
+        if not needed:
+            pytest.skip(f"{shell[0]} with its completion is not installed here")
+        with TypingShell(shell, setup, {**environ, "HOME": str(tmp_path)}) as typing:
+            typing.completes("kubectl model rollb", "kubectl model rollback ")
+            typing.completes("kubectl model rollback -n payments fr", "kubectl model rollback -n payments fraud ")
+            typing.completes("kubectl model status --wa", "kubectl model status --watch ")
+
+    def test_kubectls_own_completion_in_fish(self, environ: dict[str, str], tmp_path: Path) -> None:
+        if shutil.which("fish") is None:
+            pytest.skip("fish is not installed here")
+        asked = ("kubectl model rollb", "kubectl model rollback -n payments fr")
+        script = "kubectl completion fish | source; " + "; ".join(f"complete -C '{line}'" for line in asked)
+        command = ["fish", "--no-config", "-c", script]
+        environ["HOME"] = str(tmp_path)
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=True)
+        assert done.stdout.splitlines() == ["rollback\tback to the version before", "fraud\tProgressing"]
 
 
 class TestTls:
