@@ -15,7 +15,10 @@ from tests.chart.rendering import CHART, MANIFESTS, ROOT, Values, kinds, kustomi
 IMAGE = {"image": {"tag": "dev"}}
 SECRET = "modelrollout-mlflow"
 PLAIN = {"podDisruptionBudget": {"enabled": False}, "topologySpread": {"enabled": False}}
-MONITORING = {"monitoring": {"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}}}
+ON = {"enabled": True}
+MONITORING = {
+    "monitoring": {"serviceMonitor": ON, "prometheusRule": ON, "observers": ON, "dataRules": ON, "dashboards": ON}
+}
 
 SPELLINGS: dict[str, tuple[tuple[str, ...], Values]] = {
     "base": ((), PLAIN),
