@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from modelrollout.api.base import seconds
 from modelrollout.api.rollout import CanaryStage, Rollout, ShadowStage
+from modelrollout.cli import forms
 from modelrollout.cli.errors import CliError
+
+_WANTED = "policy; it needs the rollout part of a ModelDeployment, such as gates: [...]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,14 +25,7 @@ class Policy:
 
 
 def read(path: Path) -> Policy:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CliError(f"{path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CliError(f"{path} is neither YAML nor JSON: {' '.join(str(error).split())}.") from error
-    if not isinstance(content, Mapping):
-        raise CliError(f"{path} holds no policy; it needs the rollout part of a ModelDeployment, such as gates: [...].")
+    content = forms.mapping(path, wanted=_WANTED)
     part, has_route = _rollout_part(content)
     try:
         rollout = Rollout.model_validate(part)
