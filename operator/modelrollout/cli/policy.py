@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from modelrollout.api.base import seconds
 from modelrollout.api.rollout import CanaryStage, Rollout, ShadowStage
+from modelrollout.api.sentences import sentence
 from modelrollout.cli import forms
 from modelrollout.cli.errors import CliError
 
@@ -30,7 +31,7 @@ def read(path: Path) -> Policy:
     try:
         rollout = Rollout.model_validate(part)
     except ValidationError as error:
-        raise CliError(_sentence(path, error)) from error
+        raise CliError(f"{path}: {sentence(error)}.") from error
     return _policy(rollout, has_route=has_route, path=path)
 
 
@@ -64,11 +65,3 @@ def _comparing_stages(rollout: Rollout, *, has_route: bool) -> tuple[ShadowStage
     shadows = [stage.shadow for stage in rollout.stages if stage.shadow is not None]
     canaries = [stage.canary for stage in rollout.stages if stage.canary is not None]
     return next(iter(shadows), None), next(iter(canaries), None)
-
-
-def _sentence(path: Path, error: ValidationError) -> str:
-    first, *others = error.errors()
-    field = ".".join(str(part) for part in first["loc"])
-    what = first["msg"].removeprefix("Value error, ")
-    more = f" (and {len(others)} more)" if others else ""
-    return f"{path}{f', field {field}' if field else ''}: {what}{more}."
