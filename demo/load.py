@@ -87,7 +87,7 @@ def due_times(rate: float, seconds: float, spacing: Spacing, chance: random.Rand
 
 @dataclass(frozen=True)
 class LoadSettings:
-    """What to send, where to and for how long."""
+    """What to send, where to and for how long. Rows are sent in an order that the seed gives, or as they stand."""
 
     url: str
     host: str
@@ -98,6 +98,7 @@ class LoadSettings:
     max_in_flight: int = 200
     timeout: float = TIMEOUT_SECONDS
     seed: int = 1
+    in_order: bool = False
     allow_hosts: tuple[str, ...] = ()
     failures_file: Path | None = None
 
@@ -198,7 +199,8 @@ class Load:
             return
         chance = random.Random(self.settings.seed)
         order = list(range(len(self._bodies)))
-        chance.shuffle(order)
+        if not self.settings.in_order:
+            chance.shuffle(order)
         rows = itertools.cycle(order)
         running: set[asyncio.Task[None]] = set()
         async with self._session() as session:

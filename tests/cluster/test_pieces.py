@@ -93,7 +93,7 @@ def test_prometheus_is_tagged_with_its_own_version_number() -> None:
 
 
 def test_manifests_have_no_placeholder_left() -> None:
-    text = addons._manifests(addons.Images("c", "e", "p", "a"))
+    text = addons.manifests(addons.Images("c", "e", "p", "a"))
     assert "@" not in text
     assert f"nodePort: {kind.GATEWAY_NODE_PORT}" in text
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -11,6 +9,7 @@ from typing import Any
 
 import requests
 
+from tests.e2e.forwarding import forwarded
 from tests.e2e.monitoring import NAMESPACE
 
 
@@ -43,25 +42,11 @@ def known(namespace: str) -> list[dict[str, Any]]:
 
 
 def _ask(method: str, path: str, **request: Any) -> requests.Response:
-    with _forwarded() as base:
-        answer = requests.request(method, f"{base}/api/v2/{path}", timeout=30, **request)
+    # The API server's own proxy does not take the bodies that Alertmanager takes.
+    with forwarded("deployment/alertmanager", 9093, namespace=NAMESPACE) as port:
+        answer = requests.request(method, f"http://127.0.0.1:{port}/api/v2/{path}", timeout=30, **request)
     answer.raise_for_status()
     return answer
-
-
-@contextmanager
-def _forwarded() -> Iterator[str]:
-    """A way to its port: the API server's own proxy does not take the bodies that it takes."""
-    command = ["kubectl", "port-forward", "-n", NAMESPACE, "deployment/alertmanager", ":9093", "--address=127.0.0.1"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        try:
-            assert process.stdout is not None
-            said = process.stdout.readline()
-            port = re.search(r"127\.0\.0\.1:(\d+)", said)
-            assert port is not None, f"kubectl port-forward: {said}"
-            yield f"http://127.0.0.1:{port[1]}"
-        finally:
-            process.terminate()
 
 
 def _text(time: datetime) -> str:

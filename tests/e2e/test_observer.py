@@ -5,22 +5,31 @@ Success and p99 are told side by side with those of the same users before there 
 
 from __future__ import annotations
 
+import itertools
+import socket
 import subprocess
 import threading
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import time
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from demo.counts import LoadCounts
 from demo.kubectl import kubectl
 from demo.load import Load, LoadSettings
+from modelrollout.api.observer import REQUEST_PORT
 from tests.e2e.case import Case
-from tests.e2e.manifests import ERRORS, NAME, Manifest, hostname, manifest
+from tests.e2e.forwarding import forwarded
+from tests.e2e.manifests import CANARY, ERRORS, NAME, SHADOW, SOAK, Manifest, hostname, manifest
+from tests.e2e.then import condition
 from tests.e2e.users import MODEL, RATE, TIMEOUT_SECONDS
 
 LONG_SHADOW: Manifest = {"shadow": {"minRequests": 100_000_000, "holdFor": "10m"}}
+AGREEMENT: Manifest = {"name": "agreement", "signal": "Agreement", "target": 0.5}
 OBSERVE: Manifest = {"sideEffects": "None", "sample": {"perSecond": 40}}
 SECONDS = 10.0
+LONG_SECONDS = 300.0
 POD = ("-l", f"modelrollout.dev/name={NAME},app.kubernetes.io/component=observer")
 BURNING = f"import time\nend = time.monotonic() + {SECONDS}\nwhile time.monotonic() < end: pass"
 
@@ -46,6 +55,33 @@ def test_whatever_becomes_of_the_observer_users_notice_nothing(case: Case) -> No
     then.users_saw_nothing_of("v2")
     when.asked("Reject", reason="the test has seen enough")
     then.ends("RolledBack", version="v1")
+
+
+def test_an_observer_that_cannot_start_holds_its_gate_and_harms_nobody(case: Case) -> None:
+    given, when, then = case.steps()
+    given.live(manifest("v1"))
+    given.users()
+    when.containers_need("100Mi")  # more than an observer asks for
+
+    when.applied(manifest("v2", stages=[SHADOW, CANARY, SOAK], gates=[ERRORS, AGREEMENT], observe=OBSERVE))
+
+    waiting = then.comes_to("its gate has no data", lambda found: condition(found, "Ready")["reason"] == "NoData")
+    case.note(condition(waiting, "Ready")["message"])
+    then.stays("it waits in shadow", lambda found: found["status"]["stage"] == "Shadow", seconds=8)
+    assert _verdicts(case, "v2") <= {"NoData", "Insufficient"}
+
+    when.containers_need(None)
+
+    then.ends("Live", version="v2", seconds=LONG_SECONDS)
+    assert "Pass" in _verdicts(case, "v2")
+    then.users_saw_no_failure()
+
+
+def _verdicts(case: Case, version: str) -> set[str]:
+    """Of the agreement, in all states that there were."""
+    (states,) = case.revisions(version)
+    gates = [one for state in states for one in state.status.get("evidence", {}).get("numbers", {}).get("gates", [])]
+    return {one["verdict"] for one in gates if one["name"] == "agreement"}
 
 
 def _users(case: Case) -> LoadCounts:
@@ -106,38 +142,79 @@ def _starved(case: Case) -> Iterator[None]:
 
 @contextmanager
 def _fed(case: Case) -> Iterator[None]:
-    """Through the gateway, which copies it: what is no JSON, what is too long, what has the wrong shape."""
+    """Garbage straight into its port, from four senders, until the block ends."""
+    pod = _pod(case)
+    before = _restarts(case, pod)
     stop = threading.Event()
-    bodies = (
-        b"{",
-        b"[" * 100_000,
-        b'{"inputs": ' + b"[0," * 50_000,
-        b"\xff" * 3_000_000,
-        b'{"inputs": [{"shape": -1}]}',
-    )
+    sent = Counter[str]()
+    with forwarded(f"pod/{pod}", REQUEST_PORT, namespace=case.namespace) as port:
+        kinds = itertools.cycle(GARBAGE.items())
+        lock = threading.Lock()
 
-    def feed() -> None:
-        while not stop.is_set():
-            for body in bodies:
-                _post(case, body)
+        def feed() -> None:
+            while not stop.is_set():
+                with lock:
+                    kind, made = next(kinds)
+                if _send(port, made):
+                    sent[kind] += 1
 
-    feeding = [threading.Thread(target=feed) for _ in range(2)]
-    for one in feeding:
-        one.start()
-    try:
-        yield
-    finally:
-        stop.set()
+        feeding = [threading.Thread(target=feed) for _ in range(4)]
         for one in feeding:
-            one.join()
+            one.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for one in feeding:
+                one.join()
+    case.note(f"it was fed {dict(sent)}")
+    assert set(sent) == set(GARBAGE), "some garbage never got there"
+    assert _restarts(case, pod) == before, "it ended, so it held more than it may"
 
 
-def _post(case: Case, body: bytes) -> None:
-    request = urllib.request.Request(
-        f"{case.world.gateway}/v2/models/{MODEL}/infer",
-        data=body,
-        headers={"Content-Type": "application/json", "Host": hostname(case.namespace, NAME)},
-    )
-    # It is refused, as it should be.
-    with suppress(OSError), urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answered:
-        answered.read()
+def _head(*lines: str) -> bytes:
+    said = ("POST /v2/models/biopsy/infer HTTP/1.1", "Host: observer", "Content-Type: application/json", *lines)
+    return "\r\n".join((*said, "", "")).encode()
+
+
+def _whole(body: bytes, *lines: str) -> tuple[bytes, ...]:
+    return (_head(f"Content-Length: {len(body)}", *lines), body)
+
+
+def _bomb() -> bytes:
+    """A hundred megabytes of zeros in a hundred kilobytes."""
+    packer = zlib.compressobj(9, wbits=31)
+    return b"".join(packer.compress(bytes(1_000_000)) for _ in range(100)) + packer.flush()
+
+
+GARBAGE: Mapping[str, tuple[bytes, ...]] = {
+    "no JSON": _whole(b"{"),
+    "deeply nested": _whole(b'{"inputs": ' + b"[0," * 200_000),
+    "no text": _whole(b"\xff" * 3_000_000),
+    "wrong shape": _whole(b'{"inputs": [{"name": "features", "shape": [1, 30], "datatype": "FP64", "data": [1, 2]}]}'),
+    "50 MB": _whole(b" " * 50_000_000),
+    "a bomb": _whole(_bomb(), "Content-Encoding: gzip"),
+    "slow": (_head("Content-Length: 1000"), *(b"{" for _ in range(20))),
+}
+BETWEEN_PARTS_SECONDS = 0.05
+
+
+def _send(port: int, parts: Sequence[bytes]) -> bool:
+    """Whether all of it was taken, or an answer cut it short; the answer itself is of no interest."""
+    with socket.socket() as connection:
+        connection.settimeout(TIMEOUT_SECONDS)
+        try:
+            connection.connect(("127.0.0.1", port))
+            for part in parts:
+                connection.sendall(part)
+                time.sleep(BETWEEN_PARTS_SECONDS)
+        except (BrokenPipeError, ConnectionResetError):
+            return True
+        except OSError:
+            return False
+    return True
+
+
+def _restarts(case: Case, pod: str) -> int:
+    (status,) = case.fetch("pod", pod)["status"]["containerStatuses"]
+    return int(status["restartCount"])

@@ -117,6 +117,15 @@ class Then:
             every=1.0,
         )
 
+    def nothing_was_started(self, version: str) -> None:
+        """No revision of this version ever had a Deployment that anything happened to."""
+        names = tuple(states[0].found["metadata"]["name"] for states in self._case.revisions(version))
+        self._check(bool(names), f"there is no revision of {version}")
+        listed = self._case.fetch("events.events.k8s.io")["items"]
+        told = [one["note"] for one in listed if one["regarding"]["kind"] in ("Deployment", "ReplicaSet", "Pod")]
+        self._check(bool(told), "nothing is told of any pod, so that nothing can be missed")
+        self._check(not [note for note in told if any(name in note for name in names)], f"{version} had pods: {told}")
+
     def pods(self, version: str) -> dict[str, int]:
         """Names and restarts of the pods of a version that are not on their way out."""
         listed = self._case.fetch("pods", "-l", f"modelrollout.dev/revision in ({','.join(self._ids(version))})")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -43,15 +43,23 @@ class Users(Protocol):
 
 
 class AtTheGateway:
-    """Users outside the cluster."""
+    """Users outside the cluster. They send `rows` one after the other, or the held-out ones."""
 
-    def __init__(self, *, gateway: str, namespace: str, name: str, rate: float) -> None:
+    def __init__(
+        self, *, gateway: str, namespace: str, name: str, rate: float, rows: Sequence[Sequence[float]] | None = None
+    ) -> None:
         host = hostname(namespace, name)
         _wait_for_route(gateway, namespace=namespace, host=host)
         settings = LoadSettings(
-            url=gateway, host=host, model=MODEL, rate=rate, seconds=MOST_SECONDS, timeout=TIMEOUT_SECONDS
+            url=gateway,
+            host=host,
+            model=MODEL,
+            rate=rate,
+            seconds=MOST_SECONDS,
+            timeout=TIMEOUT_SECONDS,
+            in_order=rows is not None,
         )
-        self._load = Load(settings)
+        self._load = Load(settings, rows)
         self._load.start()
 
     def seen(self) -> Seen:

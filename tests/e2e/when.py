@@ -72,6 +72,13 @@ class When:
         metadata = {"name": name, "namespace": self._case.namespace}
         apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
 
+    def containers_need(self, memory: str | None) -> None:
+        """The namespace takes no containers that ask for less."""
+        self._case.changed()
+        limits = {"limits": [{"type": "Container", "min": {"memory": memory}}]} if memory else {"limits": []}
+        metadata = {"name": "least", "namespace": self._case.namespace}
+        apply({"apiVersion": "v1", "kind": "LimitRange", "metadata": metadata, "spec": limits})
+
     def operator_killed(self) -> None:
         """SIGKILL to the leader, and its container is started again."""
         from cluster.settings import load

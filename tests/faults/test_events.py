@@ -101,3 +101,23 @@ async def test_pods_that_go_away_take_their_share_of_traffic_along_and_bring_it_
         assert world.watchdog.forgiven < world.traffic.requests_per_second
         world.controllers.troubles.clear()
         await world.until(lambda: GOOD.has_ended(world), within=120)
+
+
+async def test_a_way_back_in_the_moment_after_the_pods_were_given_up_waits_for_new_ones() -> None:
+    """The watch has not told yet that they go."""
+
+    def slowly(change: Change) -> Iterable[tuple[float, Change]]:
+        return ((3.0 if change.resource is DEPLOYMENTS else 0.0, change),)
+
+    async with World() as world:
+        await GOOD.begin(world)
+        await world.end(world.processes[0])
+        await world.start(deliver=slowly)
+        before = child_name(NAME, id_of(brisk("1")))
+        world.apply(brisk("2"))
+        await world.until(lambda: world.store.find(DEPLOYMENTS, NAMESPACE, before) is None, within=200, step=0.1)
+
+        world.apply(brisk("1"))
+
+        await world.until(lambda: world.is_live(brisk("1")), within=200)
+        world.watchdog.check()

@@ -112,7 +112,6 @@ def _impatient(original: Callable[[], kopf.OperatorSettings]) -> Callable[[], ko
     def settings() -> kopf.OperatorSettings:
         chosen = original()
         chosen.networking.error_backoffs = [0.1] * 20
-        chosen.process.ultimate_exiting_timeout = 2
         return chosen
 
     return settings

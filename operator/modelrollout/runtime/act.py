@@ -91,8 +91,10 @@ class Actor:
                 return await self._apply(DEPLOYMENTS, workload_manifest(owner, snapshot, replicas=replicas))
             case RemoveWorkload(revision=revision):
                 name = child_name(owner.name, revision)
-                await self._api.delete(DEPLOYMENTS, namespace=owner.namespace, name=name)
-                await self._api.delete(SERVICES, namespace=owner.namespace, name=name)
+                for resource in (DEPLOYMENTS, SERVICES):
+                    await self._api.delete(resource, namespace=owner.namespace, name=name)
+                    # A way back that is asked for right now must not count on pods that are on their way out.
+                    self._cache.gone(resource, namespace=owner.namespace, name=name)
                 return False
             case RemoveRevision(revision=revision):
                 name = child_name(owner.name, revision)

@@ -4,6 +4,7 @@ Everything happens on one event loop, so there are no locks. An event that is ol
 answer to our own write is put in at once, and the watch brings the state before it a moment later.
 """
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -153,6 +154,17 @@ class Cache:
         if known is None or known.uid != uid:
             return None
         return self._drop(resource, namespace, name, known.key)
+
+    def gone(self, resource: Resource, *, namespace: str, name: str) -> None:
+        """We deleted it ourselves. What the watch still tells of this very object is from before, and no news."""
+        place = (resource.plural, namespace, name)
+        known = self._known.get(place)
+        if known is None:
+            return
+        self._known[place] = known._replace(version=sys.maxsize)
+        family = self._families.get(known.key)
+        if family is not None:
+            _children(family, resource).pop(name, None)
 
     def _drop(self, resource: Resource, namespace: str, name: str, key: Key) -> Key | None:
         self._known.pop((resource.plural, namespace, name), None)

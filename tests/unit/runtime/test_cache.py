@@ -119,6 +119,22 @@ def test_deleted_and_made_again_is_there(cache: Cache) -> None:
     assert ready(cache) == 1
 
 
+def test_what_we_deleted_ourselves_is_gone_at_once_whatever_the_watch_still_tells_of_it(cache: Cache) -> None:
+    cache.put(DEPLOYMENTS, at(1, workload(ready=3), uid="old"))
+    cache.gone(DEPLOYMENTS, namespace=NAMESPACE, name=workload()["metadata"]["name"])
+    assert not cache.family(KEY).workloads
+    assert cache.put(DEPLOYMENTS, at(2, workload(ready=2), uid="old")) is None, "told before it was deleted"
+    assert not cache.family(KEY).workloads
+    assert cache.put(DEPLOYMENTS, at(4, workload(ready=1), uid="new")) == KEY, "we made it again"
+    assert cache.remove(DEPLOYMENTS, at(3, workload(), uid="old")) is None
+    assert ready(cache) == 1
+
+
+def test_deleting_what_was_never_heard_of_is_no_matter(cache: Cache) -> None:
+    cache.gone(DEPLOYMENTS, namespace=NAMESPACE, name="unknown")
+    assert not cache.family(KEY).workloads
+
+
 def test_a_deployment_that_is_being_deleted_is_not_there_any_more(cache: Cache) -> None:
     cache.put(MODEL_DEPLOYMENTS, at(1, manifest(V1)))
     leaving = at(2, manifest(V1), deletionTimestamp="2026-11-24T12:00:00Z")
