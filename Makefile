@@ -79,6 +79,7 @@ clean: down
 lock:  ## resolve again and pin what is newest
 	uv pip compile -q pyproject.toml $(LOCK) -o operator/requirements.lock
 	uv pip compile -q pyproject.toml --extra mlflow $(LOCK) -o operator/requirements-mlflow.lock
+	uv pip compile -q pyproject.toml --extra otel $(LOCK) --constraint operator/requirements-mlflow.lock -o operator/requirements-otel.lock
 	uv pip compile -q requirements/mlflow-server.in $(LOCK) -o requirements/mlflow-server.lock
 	uv pip compile -q pyproject.toml --group dev $(LOCK) -o requirements/dev.lock
 	uv pip compile -q --group observer $(LOCK) --constraint operator/requirements.lock -o operator/observer.lock

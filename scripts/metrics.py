@@ -1,4 +1,4 @@
-"""The page about metrics, from the tables that stand in the first lines of the modules that export them.
+"""The page about metrics, from the tables that stand in the first lines of the modules that export metrics and spans.
 
 A test holds each table against what its module really exports. `make crds` writes it to docs/metrics.md.
 """
@@ -18,7 +18,8 @@ PARTS = (
         PACKAGE / "data" / "tally.py",
     ),
 )
-_BEGINNING = """# Metrics and events
+SPANS = PACKAGE / "runtime" / "traced.py"
+_BEGINNING = """# Metrics, events and traces
 
 Generated from the code by `make crds`. No label grows with users or requests. `namespace` and `name` of
 a rollout are the metrics' own labels, so scrape with `honorLabels: true`.
@@ -27,6 +28,27 @@ _EVENTS = """## Events
 One for each decision, on the ModelDeployment, once. `reason` is that of the decision, and
 [troubleshooting.md](troubleshooting.md) has them all. The type is Warning where somebody has to do something or a
 version was taken back, else Normal.
+"""
+
+_TRACES = """## Traces
+Where `OTEL_EXPORTER_OTLP_ENDPOINT` names an [OpenTelemetry](https://opentelemetry.io) collector, the operator sends
+it spans, by OTLP over HTTP (`http/protobuf`, usually port 4318). With the chart that is `tracing.endpoint`, with
+Kustomize the component `tracing`. The other standard variables hold as well, in `extraEnv`: `OTEL_TRACES_SAMPLER`,
+`OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_BSP_MAX_QUEUE_SIZE` and so on. Without an endpoint
+nothing of it is imported. The image has what it needs; elsewhere it is an extra:
+`pip install modelrollout-operator[otel]`.
+
+"""
+_MORE_OF_TRACES = """
+Attributes are below `modelrollout.`, but for the namespace, which is `k8s.namespace.name`. `result` of a look is that
+of `modelrollout_reconcile_total`; `revision`, `stage`, `weight` and `reason` (of the condition `Ready`) are how
+things shall stand after it. A question that a look asks is its child. Prometheus is asked for all rollouts at once,
+so its queries are children of a `tick`; a look and the tick that its evidence was read in have the same `read_at`.
+The observer sends no spans.
+
+No rollout waits for a collector: spans go into a bounded queue and are dropped where it is full, and a collector that
+is away is told of once in the log. With many rollouts, sample: `OTEL_TRACES_SAMPLER=traceidratio` and
+`OTEL_TRACES_SAMPLER_ARG=0.1` keep one look in ten, each with all its questions.
 """
 
 
@@ -45,4 +67,4 @@ def rendered() -> str:
     parts = [_BEGINNING]
     for title, where, path in PARTS:
         parts += [f"## {title}\n{where}\n", "\n".join(table(path)), ""]
-    return "\n".join([*parts, _EVENTS])
+    return "\n".join([*parts, _EVENTS, _TRACES + "\n".join(table(SPANS)), _MORE_OF_TRACES])

@@ -2,7 +2,7 @@
 
     python scripts/sbom.py [--into dist] [IMAGE ...]
 
-Made from what the lock file of an image pins, installed into an environment of its own, so that it lists what the image
+Made from what the lock files of an image pin, installed into an environment of its own, so that it lists what the image
 holds and nothing of a developer's machine. Debian's part is told by the image itself, in /var/lib/dpkg/status.d.
 """
 
@@ -14,14 +14,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = {
-    "operator": ROOT / "operator" / "requirements-mlflow.lock",
-    "observer": ROOT / "operator" / "observer.lock",
-    "demo-server": ROOT / "demo" / "server" / "requirements.lock",
+    "operator": (
+        ROOT / "operator" / "requirements-mlflow.lock",
+        ROOT / "operator" / "requirements-otel.lock",
+    ),
+    "observer": (ROOT / "operator" / "observer.lock",),
+    "demo-server": (ROOT / "demo" / "server" / "requirements.lock",),
 }
 PYTHON = "3.11"
 UNKNOWN = "not told"
@@ -35,12 +39,12 @@ def uv(*arguments: str | Path) -> None:
     subprocess.run([program, *map(str, arguments)], check=True)
 
 
-def document(lock: Path) -> dict[str, Any]:
-    """The CycloneDX document of what a lock file pins, which is checked against its schema."""
+def document(locks: Sequence[Path]) -> dict[str, Any]:
+    """The CycloneDX document of what lock files pin together, which is checked against its schema."""
     with tempfile.TemporaryDirectory() as folder:
         environment, made = Path(folder, "environment"), Path(folder, "bom.json")
         uv("venv", "--quiet", "--python", PYTHON, environment)
-        uv("pip", "sync", "--quiet", "--python", environment, "--require-hashes", lock)
+        uv("pip", "sync", "--quiet", "--python", environment, "--require-hashes", *locks)
         tools = ROOT / "requirements" / "supply.lock"
         run = ("run", "--quiet", "--no-project", "--isolated", "--with-requirements", tools)
         options = ("--validate", "--output-reproducible", "--output-file", made)

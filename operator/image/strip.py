@@ -16,11 +16,13 @@ GENERATED = tuple(
     Path("kubernetes", *client, folder) for client in (("client",), ("aio", "client")) for folder in ("api", "models")
 )
 IMPORT_ALL = """
-import importlib, pkgutil, sys
+import importlib, importlib.util, pkgutil, sys
 import modelrollout
-OTHER_PROGRAMS = ("modelrollout.cli", "modelrollout.observer")
+LEFT_OUT = ["modelrollout.cli", "modelrollout.observer"]
+if importlib.util.find_spec("opentelemetry") is None:  # an image without the extra
+    LEFT_OUT.append("modelrollout.adapters.opentelemetry")
 for module in pkgutil.walk_packages(modelrollout.__path__, "modelrollout."):
-    if not module.name.startswith(OTHER_PROGRAMS) and not module.name.endswith("__main__"):
+    if not module.name.startswith(tuple(LEFT_OUT)) and not module.name.endswith("__main__"):
         importlib.import_module(module.name)
 print("\\n".join(getattr(module, "__file__", None) or "" for module in list(sys.modules.values())))
 """

@@ -27,6 +27,7 @@ SPELLINGS: dict[str, tuple[tuple[str, ...], Values]] = {
     "monitoring": (("monitoring",), {**PLAIN, **MONITORING}),
     "network policy": (("network-policy",), {**PLAIN, "networkPolicy": {"enabled": True}}),
     "mlflow": (("mlflow",), {**PLAIN, "registry": {"mlflow": "http://mlflow.mlops:5000", "secret": SECRET}}),
+    "tracing": (("tracing",), {**PLAIN, "tracing": {"endpoint": "http://collector.observability:4318"}}),
     "everything": (
         ("ha", "namespaced", "monitoring", "network-policy"),
         {**MONITORING, "scope": "Namespace", "networkPolicy": {"enabled": True}},

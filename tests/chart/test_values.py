@@ -42,6 +42,10 @@ BAD: dict[str, tuple[Values, str]] = {
         {"resources": {"limits": {"memory": "384 MB"}}},
         "at '/resources/limits/memory': '384 MB' does not match pattern",
     ),
+    "no address of a collector": (
+        {"tracing": {"endpoint": "collector:4317"}},
+        "at '/tracing/endpoint': 'collector:4317' does not match pattern",
+    ),
     "variable without name": ({"extraEnv": [{"value": "1"}]}, "at '/extraEnv/0': missing property 'name'"),
     "nobody's account": (
         {"serviceAccount": {"create": False}},
@@ -139,6 +143,24 @@ def test_the_registry() -> None:
     assert "envFrom" not in container({})
 
 
+def test_the_collector() -> None:
+    """The process itself reads the variable, and others beside it."""
+    from modelrollout.runtime.settings import parse
+
+    def environ(values: Values) -> dict[str, str]:
+        made = container(values)
+        read = {one["name"]: one["value"] for one in made["env"] if "value" in one}
+        assert parse(made["args"], environ=read).traces is ("OTEL_EXPORTER_OTLP_ENDPOINT" in read)
+        return read
+
+    extra = [{"name": "OTEL_TRACES_SAMPLER", "value": "traceidratio"}]
+    assert environ({"tracing": {"endpoint": "http://c:4318"}, "extraEnv": extra}) == {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318",
+        "OTEL_TRACES_SAMPLER": "traceidratio",
+    }
+    assert environ({}) == {}
+
+
 def test_what_else_is_asked_for_is_in_the_pod() -> None:
     values = {
         "imagePullSecrets": [{"name": "registry"}],
@@ -196,7 +218,7 @@ def test_releases_of_other_names_do_not_meet() -> None:
     assert selectors == {"{'matchLabels': {'app': 'lab-modelrollout'}}", "{'app': 'lab-modelrollout'}"}
 
 
-def test_alertmanager_and_mlflow_are_reachable_if_they_are_asked() -> None:
+def test_alertmanager_mlflow_and_a_collector_are_reachable_if_they_are_asked() -> None:
     def ports(values: Values) -> set[int]:
         chosen = {"networkPolicy": {"enabled": True}, **values}
         rules = named(template(chosen), "NetworkPolicy")["spec"]["egress"]
@@ -205,6 +227,7 @@ def test_alertmanager_and_mlflow_are_reachable_if_they_are_asked() -> None:
     assert ports({}) == {53, 443, 6443, 9090}
     assert ports({"alerts": {"alertmanager": "http://alertmanager.monitoring:9093"}}) == {53, 443, 6443, 9090, 9093}
     assert ports({"registry": {"mlflow": "http://mlflow.mlflow:5000"}}) == {53, 443, 6443, 9090, 5000}
+    assert ports({"tracing": {"endpoint": "http://collector.observability:4318"}}) == {53, 443, 6443, 9090, 4318}
 
 
 def test_one_replica_has_no_budget_that_would_keep_its_node_from_being_drained() -> None:

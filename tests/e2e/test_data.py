@@ -139,7 +139,8 @@ def test_a_version_whose_answers_are_spread_otherwise_is_taken_back(case: Case) 
 
     then.ends("RolledBack", version="v2", seconds=LONG_SECONDS)
     then.passed_through("Shadow", "Live")
-    then.rolled_back_by_evidence("v7", gate="answers")
+    # It never says 1, which the live version says of three biopsies in ten.
+    then.rolled_back_by_evidence("v7", gate="answers", by_more=False)
     then.users_saw_nothing_of("v7")
     then.users_saw_no_failure()
 

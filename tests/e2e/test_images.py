@@ -32,7 +32,7 @@ class Image:
 IMAGES = {
     # The generated half of the kubernetes client alone would be 70 more.
     "operator": (installed.IMAGE, 190),
-    "observer": ("modelrollout/observer:dev", 95),
+    "observer": ("modelrollout/observer:dev", 90),
 }
 
 

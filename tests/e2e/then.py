@@ -162,8 +162,11 @@ class Then:
         decisions: list[Object] = status.get("decisions", [])
         return decisions
 
-    def rolled_back_by_evidence(self, version: str, *, gate: str) -> Object:
-        """The record names the gate and has the numbers of both arms, the evidence and its threshold."""
+    def rolled_back_by_evidence(self, version: str, *, gate: str, by_more: bool = True) -> Object:
+        """The record names the gate and has the numbers of both arms, the evidence and its threshold.
+
+        `by_more`: the candidate had more of what counts; a shape can be another one by less, too.
+        """
         record = self._until(
             f"the rollback of {version} is on record",
             lambda: next((one for one in self.decisions(version) if one["outcome"] == "RollBack"), None),
@@ -173,7 +176,8 @@ class Then:
         self._check(told == ("EvidenceOfHarm", "Fail", gate, "Fail"), f"the record says {record}")
         arms = culprit["candidate"], culprit["stable"]
         self._check(all(arm["requests"] > 0 for arm in arms), f"an arm has no requests: {record}")
-        self._check(_share(arms[0]) > _share(arms[1]), f"the candidate was not worse: {record}")
+        more = _share(arms[0]) > _share(arms[1])
+        self._check(more == by_more, f"the candidate had {'more' if more else 'less'}: {record}")
         self._check(record["harm"] >= record["harmThreshold"] > 0, f"harm is below its threshold: {record}")
         return record
 

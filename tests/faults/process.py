@@ -12,6 +12,7 @@ from modelrollout.adapters.kubernetes import KubernetesApi
 from modelrollout.adapters.modelserver import ModelServer
 from modelrollout.adapters.prometheus import MetricsSource
 from modelrollout.adapters.registry import Registry
+from modelrollout.adapters.tracing import NO_TRACER, Tracer
 from modelrollout.runtime import first_list, handlers
 from modelrollout.runtime.cache import WATCHED, Cache
 from modelrollout.runtime.history import Histories
@@ -22,6 +23,7 @@ from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.registry_link import RegistryLink
 from modelrollout.runtime.telemetry import Telemetry
 from modelrollout.runtime.templates import WATCHED_TEMPLATES
+from modelrollout.runtime.traced import TracedApi, TracedRegistry, TracedSource
 from modelrollout.runtime.verifier import Verifier
 from modelrollout.runtime.workers import Workers
 from tests.faults.controllers import cancelled
@@ -47,14 +49,19 @@ class Process:
         deliver: Delivery = at_once,
         registry: Registry | None = None,
         server: ModelServer | None = None,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
+        """What is asked is traced where there is a tracer."""
+        if tracer is not NO_TRACER:
+            api, source = TracedApi(api, tracer), TracedSource(source, tracer)
+            registry = TracedRegistry(registry, tracer) if registry is not None else None
         self._api = api
         self._store = store
         self._clock = clock
         self._deliver = deliver
         self.telemetry = Telemetry()
         self.queue, self.cache, ledger = WorkQueue(clock, dice=random.Random(7)), Cache(), Ledger()
-        self.hub = MetricsHub(source, clock, self.queue.add)
+        self.hub = MetricsHub(source, clock, self.queue.add, tracer=tracer)
         self._link = RegistryLink(cache=self.cache, clock=clock, wake=self.queue.add, registry=registry)
         self.verifier = Verifier(server or MemoryModelServer(), clock, self.queue.add)
         self.reconciler = Reconciler(
@@ -68,7 +75,9 @@ class Process:
             telemetry=self.telemetry,
             registry=self._link,
         )
-        self._workers = Workers(queue=self.queue, reconciler=self.reconciler, clock=clock, telemetry=self.telemetry)
+        self._workers = Workers(
+            queue=self.queue, reconciler=self.reconciler, clock=clock, telemetry=self.telemetry, tracer=tracer
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self._on_their_way: set[asyncio.Task[None]] = set()
 

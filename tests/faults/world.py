@@ -21,6 +21,7 @@ from modelrollout.adapters.kubernetes import (
     JsonObject,
 )
 from modelrollout.adapters.prometheus import MetricsSource
+from modelrollout.adapters.tracing import NO_TRACER, Tracer
 from modelrollout.api.alerts import AlertPolicy
 from modelrollout.api.gates import Gate
 from modelrollout.api.group import API_VERSION, LABEL_NAME, MODEL_DEPLOYMENT, ROLLOUT_ACTION
@@ -190,7 +191,13 @@ class TickingClock(ManualClock):
 
 
 class World:
-    def __init__(self, *, requests_per_second: float = 2000.0, source: MetricsSource | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        requests_per_second: float = 2000.0,
+        source: MetricsSource | None = None,
+        tracer: Tracer = NO_TRACER,
+    ) -> None:
         self.clock = TickingClock()
         self.store = Store(self.clock)
         self.traffic = Traffic(self.store, self.clock, requests_per_second=requests_per_second)
@@ -200,6 +207,7 @@ class World:
         self.prometheus = MemoryPrometheus(self.traffic)
         self.source: MetricsSource = source or self.prometheus
         self.registry = MemoryRegistry(self.clock)
+        self.tracer = tracer
         self.server = MemoryModelServer()
         self.meddle: Meddle = lambda *_: None
         self.lines: list[Line] = []
@@ -240,6 +248,7 @@ class World:
             deliver=deliver,
             registry=self.registry,
             server=self.server,
+            tracer=self.tracer,
         )
         self.lines.append(line)
         self.processes.append(process)

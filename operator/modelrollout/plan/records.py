@@ -126,7 +126,7 @@ def _seen(gate: GateVerdict) -> str:
             return f"the candidate had {share(gate.candidate)} bad requests, the live version {share(gate.stable)}"
         case Kind.SHAPE:
             return (
-                f"the candidate had {share(gate.candidate)} requests beyond {gate.edge}, "
+                f"the candidate had {share(gate.candidate)} requests {_at(gate.edge or '')}, "
                 f"the live version {share(gate.stable)}"
             )
         case Kind.MEAN:
@@ -139,6 +139,15 @@ def _seen(gate: GateVerdict) -> str:
             )
         case Kind.LIMIT:
             return f"the candidate's value {gate.values[0]:.4g}" if gate.values else "the candidate's value"
+
+
+def _at(edge: str) -> str:
+    """A number is a bound that requests are beyond; anything else is the name of a bin that they are in."""
+    try:
+        float(edge)
+    except ValueError:
+        return f"in {edge}"
+    return f"beyond {edge}"
 
 
 def progress_sentence(judgement: Judgement) -> str:

@@ -90,7 +90,7 @@ class Actor:
                 snapshot = _snapshot(observation, revision)
                 return await self._apply(DEPLOYMENTS, workload_manifest(owner, snapshot, replicas=replicas))
             case RemoveWorkload(revision=revision):
-                return await self._remove_workload(owner, child_name(owner.name, revision))
+                return await self._remove_workload(owner, revision)
             case RemoveRevision(revision=revision):
                 name = child_name(owner.name, revision)
                 await self._api.delete(MODEL_REVISIONS, namespace=owner.namespace, name=name)
@@ -101,7 +101,8 @@ class Actor:
             case ApplyObserver() | RemoveObserver():
                 return await self._observe(action, owner)
 
-    async def _remove_workload(self, owner: Owner, name: str) -> bool:
+    async def _remove_workload(self, owner: Owner, revision: str) -> bool:
+        name = child_name(owner.name, revision)
         for resource in (DEPLOYMENTS, SERVICES):
             await self._api.delete(resource, namespace=owner.namespace, name=name)
             # A way back that is asked for right now must not count on pods that are on their way out.

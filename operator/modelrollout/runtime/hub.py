@@ -30,10 +30,12 @@ from modelrollout.adapters.clock import Clock
 from modelrollout.adapters.families import Family
 from modelrollout.adapters.prometheus import MetricsSource, PrometheusUnavailable, Series
 from modelrollout.adapters.queries import PodSelector, pod_of, selectors_of, split
+from modelrollout.adapters.tracing import NO_TRACER, Tracer
 from modelrollout.plan.alerts import Firing, Selector
 from modelrollout.runtime import firing
 from modelrollout.runtime.firing import ActiveAlerts, Alerts
 from modelrollout.runtime.queue import Key
+from modelrollout.runtime.traced import told
 
 LAG_SECONDS = 0.5
 GATHER_SECONDS = 0.05
@@ -99,12 +101,14 @@ class MetricsHub:
         *,
         on_query: OnQuery = lambda _: None,
         alertmanager: ActiveAlerts | None = None,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         self._source = source
         self._clock = clock
         self._wake = wake
         self._on_query = on_query
         self._alertmanager = alertmanager
+        self._tracer = tracer
         self._subscribers: dict[Key, _Subscriber] = {}
         self._changed = asyncio.Event()
         self._pasts: dict[datetime, _Past] = {}
@@ -184,7 +188,8 @@ class MetricsHub:
         for subscriber in due.values():
             subscriber.asked_at = instants[subscriber.subscription.interval_seconds]
         at = datetime.fromtimestamp(max(instants.values()) - LAG_SECONDS, UTC)
-        ticks = await self._read([subscriber.subscription for subscriber in due.values()], at)
+        with self._tracer.span("tick", rollouts=len(due), read_at=told(at)):
+            ticks = await self._read([subscriber.subscription for subscriber in due.values()], at)
         for (key, subscriber), tick in zip(due.items(), ticks, strict=True):
             # Who left meanwhile, or wants something else now, has no use for this answer.
             if self._subscribers.get(key) is subscriber:

@@ -15,10 +15,11 @@ import kopf
 
 from modelrollout.adapters.alertmanager import Alertmanager
 from modelrollout.adapters.clock import Clock, SystemClock
-from modelrollout.adapters.kubernetes import ApiError, KubernetesClient, NotConfiguredError
+from modelrollout.adapters.kubernetes import ApiError, KubernetesApi, KubernetesClient, NotConfiguredError
 from modelrollout.adapters.modelserver import HttpModelServer
-from modelrollout.adapters.prometheus import PrometheusSource
+from modelrollout.adapters.prometheus import MetricsSource, PrometheusSource
 from modelrollout.adapters.registry import Registry, RegistryMissingError
+from modelrollout.adapters.tracing import ENDPOINTS, NO_TRACER, Tracer
 from modelrollout.runtime import first_list, handlers, resync
 from modelrollout.runtime.cache import Cache
 from modelrollout.runtime.directory import Directory
@@ -35,6 +36,7 @@ from modelrollout.runtime.registry_link import RegistryLink
 from modelrollout.runtime.settings import Settings, parse
 from modelrollout.runtime.tasks_of_others import TasksOfOthers
 from modelrollout.runtime.telemetry import Telemetry
+from modelrollout.runtime.traced import TracedApi, TracedRegistry, TracedSource
 from modelrollout.runtime.verifier import Verifier
 from modelrollout.runtime.workers import Workers
 
@@ -63,17 +65,23 @@ async def run(settings: Settings) -> int:
     stop = asyncio.Event()
     _obey_signals(stop)
     async with contextlib.AsyncExitStack() as stack:
+        tracer = _tracer(settings)
+        stack.push_async_callback(tracer.close)
         api = await stack.enter_async_context(
             await KubernetesClient.connect(
                 clock=clock, on_request=telemetry.api_request, writes_per_second=100, write_burst=200
             )
         )
-        source = PrometheusSource(settings.prometheus_url, clock=clock)
-        stack.push_async_callback(source.close)
+        prometheus = PrometheusSource(settings.prometheus_url, clock=clock)
+        stack.push_async_callback(prometheus.close)
+        source: MetricsSource = TracedSource(prometheus, tracer) if settings.traces else prometheus
+        # Of what rollouts and alerts ask alone: a Lease that is renewed and lists that are compared tell nothing.
+        asked: KubernetesApi = TracedApi(api, tracer) if settings.traces else api
         queue, cache, ledger = WorkQueue(clock), Cache(), Ledger()
         registry = _registry(settings, telemetry)
         if registry is not None:
             stack.push_async_callback(registry.close)
+            registry = TracedRegistry(registry, tracer) if settings.traces else registry
         link = RegistryLink(
             cache=cache,
             clock=clock,
@@ -83,12 +91,19 @@ async def run(settings: Settings) -> int:
             poll_seconds=settings.registry_poll_seconds,
         )
         alertmanager = await _alertmanager(stack, settings, clock)
-        hub = MetricsHub(source, clock, queue.add, on_query=telemetry.prometheus_query, alertmanager=alertmanager)
+        hub = MetricsHub(
+            source,
+            clock,
+            queue.add,
+            on_query=telemetry.prometheus_query,
+            alertmanager=alertmanager,
+            tracer=tracer,
+        )
         server = await stack.enter_async_context(HttpModelServer())
         verifier = Verifier(server, clock, queue.add)
         stack.push_async_callback(verifier.close)
         reconciler = Reconciler(
-            api=api,
+            api=asked,
             cache=cache,
             ledger=ledger,
             hub=hub,
@@ -99,13 +114,13 @@ async def run(settings: Settings) -> int:
             registry=link,
             observer_image=settings.observer_image,
         )
-        workers = Workers(queue=queue, reconciler=reconciler, clock=clock, telemetry=telemetry)
+        workers = Workers(queue=queue, reconciler=reconciler, clock=clock, telemetry=telemetry, tracer=tracer)
         telemetry.watch_queue(lambda: queue.depth)
         stack.push_async_callback(queue.close)
         await stack.enter_async_context(
             HealthServer(live={"workers": workers.stuck}, ready={}, exposition=telemetry.exposition, port=settings.port)
         )
-        await _listen_for_alerts(stack, settings, api=api, cache=cache, clock=clock, telemetry=telemetry)
+        await _listen_for_alerts(stack, settings, api=asked, cache=cache, clock=clock, telemetry=telemetry)
         elector = LeaderElector(
             api,
             clock,
@@ -132,6 +147,23 @@ async def run(settings: Settings) -> int:
             )
 
 
+def _tracer(settings: Settings) -> Tracer:
+    """OpenTelemetry is imported here, before the Lease is held, and only where traces are asked for."""
+    if not settings.traces:
+        return NO_TRACER
+    try:
+        from modelrollout.adapters.opentelemetry import OpenTelemetry
+    except ModuleNotFoundError as error:
+        raise NotConfiguredError(
+            "The environment asks for traces, but OpenTelemetry's client is not installed: install "
+            f"modelrollout-operator[otel], or leave the variables {' and '.join(reversed(ENDPOINTS))} out."
+        ) from error
+    try:
+        return OpenTelemetry(identity=settings.identity)
+    except ValueError as error:
+        raise NotConfiguredError(f"OpenTelemetry refuses one of the variables OTEL_*: {error}") from error
+
+
 def _registry(settings: Settings, telemetry: Telemetry) -> Registry | None:
     """MLflow's client is imported here, before the Lease is held: it takes seconds."""
     if settings.mlflow_url is None:
@@ -156,7 +188,7 @@ async def _listen_for_alerts(
     stack: contextlib.AsyncExitStack,
     settings: Settings,
     *,
-    api: KubernetesClient,
+    api: KubernetesApi,
     cache: Cache,
     clock: Clock,
     telemetry: Telemetry,

@@ -26,6 +26,7 @@ from modelrollout.adapters.kubernetes import (
     NotFound,
 )
 from modelrollout.adapters.queries import PodSelector
+from modelrollout.adapters.tracing import NO_SPAN, Span
 from modelrollout.api.base import seconds
 from modelrollout.api.group import API_VERSION, FIELD_MANAGER, MODEL_DEPLOYMENT
 from modelrollout.api.modeldeployment import AnsweredAction, ModelDeploymentSpec, ModelDeploymentStatus
@@ -38,6 +39,7 @@ from modelrollout.plan.conditions import broken
 from modelrollout.plan.observation import Observation, Reading
 from modelrollout.plan.plan import Notice
 from modelrollout.plan.watch import watched
+from modelrollout.runtime import traced
 from modelrollout.runtime.act import Actor
 from modelrollout.runtime.cache import Cache
 from modelrollout.runtime.configs import SECRET_PERIOD_SECONDS, Secrets
@@ -96,19 +98,24 @@ class Reconciler:
         )
         self._actor = Actor(api=api, cache=cache)
 
-    async def reconcile(self, key: Key) -> float | None:
-        """Seconds until this key should be looked at again, None to wait for an event. ApiErrors are to be retried."""
+    async def reconcile(self, key: Key, span: Span = NO_SPAN) -> float | None:
+        """Seconds until this key should be looked at again, None to wait for an event. ApiErrors are to be retried.
+
+        `span` is told what was found and decided.
+        """
         deployment = self._cache.family(key).deployment
         if deployment is None:
             self._forget(key)
             return None
         if deployment.spec is None:
             self._forget(key)
+            span.set(reason="InvalidSpec")
             await self._stall(deployment, reason="InvalidSpec", message=deployment.unreadable or "unreadable")
             return None
         seen = await self._observer.observe(key, deployment, deployment.spec)
         now = self._clock.now()
         planned = plan(seen.observation, now)
+        traced.planned(span, seen.observation, planned)
         self._remember(key, seen, planned)
         owner = Owner(namespace=deployment.namespace, name=deployment.name, uid=deployment.uid)
         changed = False
@@ -118,6 +125,7 @@ class Reconciler:
         except (Invalid, Forbidden) as error:
             # Nothing that a retry could mend: the person who wrote the manifest or the role has to.
             reason = "InvalidTemplate" if isinstance(error, Invalid) else "Forbidden"
+            span.set(reason=reason)
             await self._stall(deployment, reason=reason, message=error.message)
             raise
         changed |= await self._write(deployment, seen.observation, planned)
@@ -128,6 +136,7 @@ class Reconciler:
         show(self._telemetry, key, planned)
         for record in planned.records:
             self._telemetry.decided(outcome=record.outcome, reason=record.reason)
+            traced.decided(span, record)
         for notice in planned.notices:
             await self._post(deployment, notice, now)
         # Our own writes are in the cache already, so their watch events are no news and wake nobody.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from modelrollout.adapters import tracing
 from modelrollout.plan.observation import CHAMPION, PREVIOUS, Writing
 from modelrollout.runtime.resolver import POLL_SECONDS
 
@@ -15,7 +16,8 @@ OBSERVER_IMAGE = "modelrollout/observer:dev"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """`namespace` None watches all namespaces. `identity` names this process in the Lease, and `account` is the user
-    name that the API server knows it by. Without `alerts_token_file` nobody listens for alerts.
+    name that the API server knows it by. Without `alerts_token_file` nobody listens for alerts. `traces`: whether the
+    environment asks for them; what it says of them is read by OpenTelemetry itself.
     """
 
     prometheus_url: str
@@ -35,10 +37,16 @@ class Settings:
     mlflow_token_file: Path | None = None
     registry_poll_seconds: float = POLL_SECONDS
     writing: Writing = field(default_factory=Writing)
+    traces: bool = False
 
 
 def parse(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) -> Settings:
-    parser = argparse.ArgumentParser(prog="modelrollout", description="Runs the modelrollout operator.")
+    parser = argparse.ArgumentParser(
+        prog="modelrollout",
+        description="Runs the modelrollout operator.",
+        epilog="Traces are sent where OTEL_EXPORTER_OTLP_ENDPOINT says, and as its other OTEL_ variables say; needs "
+        "the extra modelrollout-operator[otel].",
+    )
     parser.add_argument(
         "--prometheus",
         metavar="URL",
@@ -112,6 +120,10 @@ def parse(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) 
     )
     parser.add_argument("--verbose", action="store_true", help="log every reconcile")
     given = parser.parse_args(arguments)
+    try:
+        traces = tracing.wanted(environ)
+    except ValueError as error:
+        parser.error(str(error))
     return Settings(
         prometheus_url=given.prometheus,
         namespace=given.namespace,
@@ -130,6 +142,7 @@ def parse(arguments: Sequence[str], *, environ: Mapping[str, str] = os.environ) 
         mlflow_token_file=given.mlflow_token_file,
         registry_poll_seconds=given.registry_poll,
         writing=Writing(champion=given.champion_alias, previous=given.previous_alias, cluster=given.cluster_name),
+        traces=traces,
     )
 
 

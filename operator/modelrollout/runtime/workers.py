@@ -5,6 +5,7 @@ import logging
 
 from modelrollout.adapters.clock import Clock
 from modelrollout.adapters.kubernetes import ApiError, Conflict, TooManyRequests
+from modelrollout.adapters.tracing import NO_TRACER, Span, Tracer
 from modelrollout.runtime.queue import Key, WorkQueue
 from modelrollout.runtime.reconcile import Reconciler
 from modelrollout.runtime.telemetry import Telemetry
@@ -16,11 +17,20 @@ DEADLINE_SECONDS = 60.0
 
 
 class Workers:
-    def __init__(self, *, queue: WorkQueue, reconciler: Reconciler, clock: Clock, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        *,
+        queue: WorkQueue,
+        reconciler: Reconciler,
+        clock: Clock,
+        telemetry: Telemetry,
+        tracer: Tracer = NO_TRACER,
+    ) -> None:
         self._queue = queue
         self._reconciler = reconciler
         self._clock = clock
         self._telemetry = telemetry
+        self._tracer = tracer
         self._turned_at = clock.monotonic()
 
     def stuck(self) -> str | None:
@@ -47,32 +57,45 @@ class Workers:
 
     async def process(self, key: Key) -> None:
         began = self._clock.monotonic()
+        namespace, name = key
+        with self._tracer.span("reconcile", namespace=namespace, name=name) as span:
+            result = await self._result(key, span)
+            span.set(result=result)
+        self._telemetry.reconciled(result=result, seconds=self._clock.monotonic() - began)
+
+    async def _result(self, key: Key, span: Span) -> str:
+        """Reconcile it and put it where it belongs next; in one word, how it went."""
         result = "ok"
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                again = await self._reconciler.reconcile(key)
-        except Conflict:
+                again = await self._reconciler.reconcile(key, span)
+        except Conflict as error:
             # Planned from a state that somebody has changed since; the watch brings the new one, and wakes us.
             result = "conflict"
+            span.fail(str(error))
             self._queue.retry(key)
         except TooManyRequests as error:
             result = "throttled"
+            span.fail(str(error))
             self._queue.retry(key, at_least_seconds=error.retry_after_seconds)
         except ApiError as error:
             result = "error"
+            span.fail(str(error))
             log.warning("%s/%s: %s; trying again", *key, error)
             self._queue.retry(key)
         except TimeoutError:
             result = "deadline"
+            span.fail(f"gave up after {DEADLINE_SECONDS:g} s")
             log.warning("%s/%s: gave up after %g s; trying again", *key, DEADLINE_SECONDS)
             self._queue.retry(key)
-        except Exception:
+        except Exception as error:
             # One rollout's fault must not stop the others.
             result = "fault"
+            span.fail(f"{type(error).__name__}: {error}")
             log.exception("%s/%s: could not be reconciled", *key)
             self._queue.retry(key)
         else:
             self._queue.forget(key)
             if again is not None:
                 self._queue.add_after(key, again)
-        self._telemetry.reconciled(result=result, seconds=self._clock.monotonic() - began)
+        return result

@@ -13,7 +13,10 @@ from modelrollout.api.rollout import DEFAULT_GATES, Rollout, ShadowStage, Stage
 from modelrollout.evidence import (
     AgreementPolicy,
     Bins,
+    Counts,
+    GateVerdict,
     Interval,
+    Judgement,
     Kind,
     Level,
     Levels,
@@ -27,6 +30,7 @@ from modelrollout.plan import Plan, plan
 from modelrollout.plan.gates import gathered, judged, policy_digest, restored, stored
 from modelrollout.plan.observation import CandidateEvidence, Observation, Reading
 from modelrollout.plan.policies import policy_of
+from modelrollout.plan.records import harm_sentence
 from tests.builders import BAD, CANARY, ERRORS, FEW, GOOD, NOW, PACED, SOAK, ago, id_of, interval, rolling, spec
 
 PAIR = Queries(total='n{p="{{pods}}"}', bad='b{p="{{pods}}"}')
@@ -240,6 +244,27 @@ def test_gates_of_all_kinds_are_judged_together() -> None:
         assert (judgement.verdict, judgement.culprit) == (Verdict.Fail, GATES[culprit].name)
         assert isinstance(read["errors"], Interval)
         assert {gate.verdict for gate in judgement.gates if gate.gate != judgement.culprit} == {Verdict.Pass}
+
+
+@pytest.mark.parametrize(("edge", "told"), [("0.5", "beyond 0.5"), ("0.5..1", "in 0.5..1"), ("missing", "in missing")])
+def test_requests_are_beyond_a_bound_and_in_a_bin(edge: str, told: str) -> None:
+    counted = Counts(total=100, bad=40)
+    seen = GateVerdict(
+        gate="scores",
+        verdict=Verdict.Fail,
+        log_harm=9,
+        log_safety=0,
+        upper_bound=0.1,
+        candidate=counted,
+        stable=counted,
+        intervals=9,
+        kind=Kind.SHAPE,
+        edge=edge,
+    )
+    judgement = Judgement(
+        verdict=Verdict.Fail, log_harm=9, harm_threshold=5, safety_threshold=5, culprit="scores", gates=(seen,)
+    )
+    assert f"had 40 of 100 (40 %) requests {told}, the live version" in harm_sentence(judgement)
 
 
 def test_a_message_names_the_edge_or_the_means() -> None:

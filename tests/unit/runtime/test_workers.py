@@ -15,6 +15,7 @@ from modelrollout.adapters.kubernetes import (
     TooManyRequests,
     Unreachable,
 )
+from modelrollout.adapters.tracing import NO_SPAN, Span
 from modelrollout.runtime import workers
 from modelrollout.runtime.queue import Key, WorkQueue
 from modelrollout.runtime.reconcile import Reconciler
@@ -34,7 +35,7 @@ class Script:
     endings: dict[Key, Ending] = field(default_factory=dict)
     done: list[Key] = field(default_factory=list)
 
-    async def reconcile(self, key: Key) -> float | None:
+    async def reconcile(self, key: Key, span: Span = NO_SPAN) -> float | None:
         self.done.append(key)
         ending = self.endings.get(key)
         if isinstance(ending, Exception):
