@@ -5,22 +5,21 @@ Success and p99 are told side by side with those of the same users before there 
 
 from __future__ import annotations
 
-import itertools
-import socket
+import json
 import subprocess
-import threading
-import time
-import zlib
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
 
 from demo.counts import LoadCounts
-from demo.kubectl import kubectl
+from demo.kubectl import apply, kubectl
 from demo.load import Load, LoadSettings
-from modelrollout.api.observer import REQUEST_PORT
+from modelrollout.api.observer import REQUEST_PORT, service_name
+from tests.e2e import garbage
 from tests.e2e.case import Case
-from tests.e2e.forwarding import forwarded
+from tests.e2e.garbage import GARBAGE
 from tests.e2e.manifests import CANARY, ERRORS, NAME, SHADOW, SOAK, Manifest, hostname, manifest
 from tests.e2e.then import condition
 from tests.e2e.users import MODEL, RATE, TIMEOUT_SECONDS
@@ -34,6 +33,7 @@ POD = ("-l", f"modelrollout.dev/name={NAME},app.kubernetes.io/component=observer
 BURNING = f"import time\nend = time.monotonic() + {SECONDS}\nwhile time.monotonic() < end: pass"
 
 
+@pytest.mark.alone  # so that p99 tells of the observer and of nothing else
 def test_whatever_becomes_of_the_observer_users_notice_nothing(case: Case) -> None:
     given, when, then = case.steps()
     given.live(manifest("v1"))
@@ -142,77 +142,39 @@ def _starved(case: Case) -> Iterator[None]:
 
 @contextmanager
 def _fed(case: Case) -> Iterator[None]:
-    """Garbage straight into its port, from four senders, until the block ends."""
+    """Garbage straight to its Service, past the gateway, from a pod beside it."""
     pod = _pod(case)
     before = _restarts(case, pod)
-    stop = threading.Event()
-    sent = Counter[str]()
-    with forwarded(f"pod/{pod}", REQUEST_PORT, namespace=case.namespace) as port:
-        kinds = itertools.cycle(GARBAGE.items())
-        lock = threading.Lock()
-
-        def feed() -> None:
-            while not stop.is_set():
-                with lock:
-                    kind, made = next(kinds)
-                if _send(port, made):
-                    sent[kind] += 1
-
-        feeding = [threading.Thread(target=feed) for _ in range(4)]
-        for one in feeding:
-            one.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            for one in feeding:
-                one.join()
-    case.note(f"it was fed {dict(sent)}")
-    assert set(sent) == set(GARBAGE), "some garbage never got there"
+    feeder = _feeder(case)
+    apply(feeder)
+    kubectl("wait", "--for=condition=Ready", "pod/feeder", "-n", case.namespace, "--timeout=60s", timeout=70)
+    yield
+    ended = "--for=jsonpath={.status.phase}=Succeeded"
+    kubectl("wait", ended, "pod/feeder", "-n", case.namespace, "--timeout=120s", timeout=130)
+    sent = json.loads(kubectl("logs", "feeder", "-n", case.namespace))
+    case.note(f"it was fed {sent}")
+    assert all(sent.get(kind) for kind in GARBAGE), "some garbage never got there"
     assert _restarts(case, pod) == before, "it ended, so it held more than it may"
 
 
-def _head(*lines: str) -> bytes:
-    said = ("POST /v2/models/biopsy/infer HTTP/1.1", "Host: observer", "Content-Type: application/json", *lines)
-    return "\r\n".join((*said, "", "")).encode()
-
-
-def _whole(body: bytes, *lines: str) -> tuple[bytes, ...]:
-    return (_head(f"Content-Length: {len(body)}", *lines), body)
-
-
-def _bomb() -> bytes:
-    """A hundred megabytes of zeros in a hundred kilobytes."""
-    packer = zlib.compressobj(9, wbits=31)
-    return b"".join(packer.compress(bytes(1_000_000)) for _ in range(100)) + packer.flush()
-
-
-GARBAGE: Mapping[str, tuple[bytes, ...]] = {
-    "no JSON": _whole(b"{"),
-    "deeply nested": _whole(b'{"inputs": ' + b"[0," * 200_000),
-    "no text": _whole(b"\xff" * 3_000_000),
-    "wrong shape": _whole(b'{"inputs": [{"name": "features", "shape": [1, 30], "datatype": "FP64", "data": [1, 2]}]}'),
-    "50 MB": _whole(b" " * 50_000_000),
-    "a bomb": _whole(_bomb(), "Content-Encoding: gzip"),
-    "slow": (_head("Content-Length: 1000"), *(b"{" for _ in range(20))),
-}
-BETWEEN_PARTS_SECONDS = 0.05
-
-
-def _send(port: int, parts: Sequence[bytes]) -> bool:
-    """Whether all of it was taken, or an answer cut it short; the answer itself is of no interest."""
-    with socket.socket() as connection:
-        connection.settimeout(TIMEOUT_SECONDS)
-        try:
-            connection.connect(("127.0.0.1", port))
-            for part in parts:
-                connection.sendall(part)
-                time.sleep(BETWEEN_PARTS_SECONDS)
-        except (BrokenPipeError, ConnectionResetError):
-            return True
-        except OSError:
-            return False
-    return True
+def _feeder(case: Case) -> Manifest:
+    """Kept busy for a little longer than users are looked at."""
+    made = manifest("v1")["spec"]["serving"]["template"]["spec"]
+    service = f"{service_name(NAME)}.{case.namespace}"
+    words = ["python3", "-c", Path(garbage.__file__).read_text(), service, str(REQUEST_PORT), str(SECONDS + 5)]
+    named = ("image", "imagePullPolicy", "securityContext")
+    container = {"name": "feeder", "command": words, **{key: made["containers"][0][key] for key in named}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "feeder", "namespace": case.namespace},
+        "spec": {
+            "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": 0,
+            "securityContext": made["securityContext"],
+            "containers": [container],
+        },
+    }
 
 
 def _restarts(case: Case, pod: str) -> int:

@@ -34,8 +34,8 @@ _SERVICE = f"-[0-9a-f]{{{DIGEST_IN_NAMES}}}_[0-9]+"
 _ENVOY_CLUSTER = "envoy_cluster_name"
 _DEPLOYMENT = "modeldeployment"
 _TARGET = ("job", "instance")
-JOINT = "|"
-"""Between labels that are joined; no revision, no metric and no result has it, and an output may."""
+JOINT = "\x1f"
+"""Between labels that are joined: a control character, which no name of an output has."""
 
 _SEPARATOR_LENGTH = len(quote_plus("|"))
 
@@ -77,9 +77,7 @@ def query(family: Family, selectors: Iterable[PodSelector]) -> str:
     matchers = ",".join(part for part in (of_names, family.matchers, *whose) if part)
     series = f"{'' if of_names else family.metric}{{{matchers}}}"
     if family.joined:
-        series = (
-            f'label_join({series}, "{family.by}", "{JOINT}", {", ".join(json.dumps(one) for one in family.joined)})'
-        )
+        series = f'label_join({series}, "{family.by}", {json.dumps(JOINT)}, {", ".join(json.dumps(one) for one in family.joined)})'
     return f"max by ({', '.join(labels)}) ({family.aggregate} by ({', '.join([*labels, *_TARGET])}) ({series}))"
 
 

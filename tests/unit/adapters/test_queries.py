@@ -12,7 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from modelrollout.adapters.families import Family
 from modelrollout.adapters.queries import (
+    JOINT,
     PodSelector,
+    bins,
     bounds,
     counts,
     deployments_of,
@@ -213,3 +215,13 @@ def test_the_queries_fit_what_a_real_server_exposes() -> None:
     assert 0.5 in bounds(LATENCY, latency)
     versioned = text.replace("{model_name}/infer", "{model_name}/versions/{model_version}/infer")
     assert read(ERRORS, versioned) == errors
+
+
+def test_an_output_whose_name_begins_with_another_s_is_another_one() -> None:
+    def label(output: str, bin_: str) -> str:
+        return JOINT.join(("aaaaaaaaaa", output, bin_))
+
+    told = {label("score", "0..1"): 7.0, label("score|raw", "0..1"): 5.0, label("score", "a|b"): 2.0}
+    found = bins(told, revision="aaaaaaaaaa", output="score")
+    assert found is not None
+    assert found.by_edge() == {"0..1": 7.0, "a|b": 2.0}
