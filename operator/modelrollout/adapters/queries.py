@@ -77,7 +77,8 @@ def query(family: Family, selectors: Iterable[PodSelector]) -> str:
     matchers = ",".join(part for part in (of_names, family.matchers, *whose) if part)
     series = f"{'' if of_names else family.metric}{{{matchers}}}"
     if family.joined:
-        series = f'label_join({series}, "{family.by}", {json.dumps(JOINT)}, {", ".join(json.dumps(one) for one in family.joined)})'
+        labels_in_turn = ", ".join(json.dumps(one) for one in family.joined)
+        series = f'label_join({series}, "{family.by}", {json.dumps(JOINT)}, {labels_in_turn})'
     return f"max by ({', '.join(labels)}) ({family.aggregate} by ({', '.join([*labels, *_TARGET])}) ({series}))"
 
 
