@@ -185,7 +185,7 @@ class Reconciler:
             if revision is None:
                 continue  # made by a plan whose answer has not come back yet; the next plan writes it
             view = observation.revision(id)
-            if revision.status != (view.status if view else ModelRevisionStatus()):
+            if revision.read()[1] != (view.status if view else ModelRevisionStatus()):
                 # Somebody wrote while we acted: the cache has the newer version, the plan rests on the older one.
                 raise Conflict(409, "Conflict", f"the status of {revision.name} has changed since this was planned")
             body = await self._api.patch_status(
