@@ -6,7 +6,7 @@ import pytest
 
 from modelrollout.adapters.families import Family
 from modelrollout.adapters.library.observer import NOISE_PAIRS, PAIRS
-from modelrollout.adapters.queries import PodSelector, family
+from modelrollout.adapters.queries import JOINT, PodSelector, family
 from modelrollout.api.gates import Gate, Signal
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
 from modelrollout.api.serving import Server
@@ -57,7 +57,7 @@ BY_PAIRS = family(Server.MLSERVER, Signal.AGREEMENT)
 
 def compared(pairs: float, disagreeing: float, noise: float, *, candidate: str = CANDIDATE) -> dict[str, float]:
     def named(metric: str, result: str) -> str:
-        return f"{candidate}|{STABLE}|{metric}|{result}|"
+        return JOINT.join((candidate, STABLE, metric, result, ""))
 
     return {
         named(PAIRS, "agree"): pairs - disagreeing,
@@ -165,7 +165,7 @@ BY_VALUES = family(Server.MLSERVER, Signal.DISTRIBUTION)
 
 
 def answered(revision: str, output: str = "score", **counts: float) -> dict[str, float]:
-    return {f"{revision}|{output}|{name}": count for name, count in counts.items()}
+    return {JOINT.join((revision, output, name)): count for name, count in counts.items()}
 
 
 def spread(pods: dict[str, dict[str, float]], *, previous: Counters | None = None) -> tuple[Spread, Counters]:
