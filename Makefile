@@ -28,10 +28,7 @@ types: .venv/ready
 
 contracts: .venv/ready
 	.venv/bin/lint-imports --no-cache
-	$(PYTHON) -m modelrollout.api.crd crds --check
-	$(PYTHON) -m modelrollout.api.docs docs/reference.md --check
-	$(PYTHON) scripts/dashboards.py --check
-	scripts/chart-files --check
+	$(PYTHON) -m scripts.generated --check
 
 fast: .venv/ready
 	$(PYTEST) -q $(FAST)
@@ -67,10 +64,8 @@ sizes: images  ## how large the images are
 tables: .venv/ready  ## the measured tables of docs/statistics.md, at full size (half an hour of one core)
 	$(PYTHON) -m tests.bench.evidence.tables --write docs/statistics.md
 
-crds: .venv/ready  ## generate crds/ and docs/reference.md from the API types, and the chart's copies of what manifests/ says
-	$(PYTHON) -m modelrollout.api.crd crds
-	$(PYTHON) -m modelrollout.api.docs docs/reference.md
-	scripts/chart-files
+crds: .venv/ready  ## write all that is generated: crds/, the pages of fields and metrics, dashboards, and the chart's copies
+	$(PYTHON) -m scripts.generated
 
 sbom: .venv/ready  ## dist/: what is in the images, as CycloneDX, and under which licences
 	$(PYTHON) scripts/sbom.py

@@ -1,20 +1,14 @@
-"""Writes the Grafana dashboards, which are made of few words here and of many lines there.
-
-    python scripts/dashboards.py [FOLDER] [--check]
+"""The Grafana dashboards, which are made of few words here and of many lines there; `make crds` writes them.
 
 One for those who answer for a model: what users get, what the evidence says, what the answers are like, and what the
 business counts, side by side for each version, with decisions as annotations. One for those who run the operator.
 """
 
-import argparse
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-FOLDER = Path("manifests/components/monitoring/dashboards")
 _SOURCE = {"type": "prometheus", "uid": "$datasource"}
 _OF = 'namespace=~"$namespace",name=~"$model"'
 _OBSERVED = 'namespace=~"$namespace",modeldeployment=~"$model"'
@@ -316,8 +310,13 @@ OPERATOR = Dashboard(
 DASHBOARDS = {"models.json": MODELS, "operator.json": OPERATOR}
 
 
-def rendered(dashboard: Dashboard) -> dict[str, Any]:
-    """As Grafana imports it."""
+def rendered() -> dict[str, str]:
+    """The text of each file, by its name."""
+    return {name: json.dumps(_imported(one), indent=2) + "\n" for name, one in DASHBOARDS.items()}
+
+
+def _imported(dashboard: Dashboard) -> dict[str, Any]:
+    """As Grafana takes it."""
     return {
         "uid": dashboard.uid,
         "title": dashboard.title,
@@ -362,28 +361,3 @@ def _panel(panel: Panel) -> dict[str, Any]:
         "fieldConfig": {"defaults": defaults, "overrides": []},
         "options": {"legend": {"displayMode": "list", "placement": "bottom"}, "tooltip": {"mode": "multi"}},
     }
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="scripts/dashboards.py", description="Write the Grafana dashboards.")
-    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER, help="where to (default: %(default)s)")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when the files are out of date")
-    chosen = parser.parse_args(arguments)
-    texts = {name: json.dumps(rendered(one), indent=2) + "\n" for name, one in DASHBOARDS.items()}
-    if not chosen.check:
-        chosen.folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (chosen.folder / name).write_text(text)
-        return 0
-    stale = [name for name, text in texts.items() if _read(chosen.folder / name) != text]
-    if stale:
-        print(f"{', '.join(stale)} in {chosen.folder}: run python scripts/dashboards.py", file=sys.stderr)
-    return 1 if stale else 0
-
-
-def _read(path: Path) -> str | None:
-    return path.read_text() if path.exists() else None
-
-
-if __name__ == "__main__":
-    sys.exit(main())

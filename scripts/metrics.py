@@ -1,19 +1,13 @@
-"""Writes docs/metrics.md from the tables that stand in the first lines of the modules that export metrics and spans.
+"""The page about metrics, from the tables that stand in the first lines of the modules that export metrics and spans.
 
-    python scripts/metrics.py [FILE] [--check]
-
-A test holds each table against what its module really exports.
+A test holds each table against what its module really exports. `make crds` writes it to docs/metrics.md.
 """
 
-import argparse
 import ast
 import re
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FILE = Path("docs/metrics.md")
 PACKAGE = ROOT / "operator" / "modelrollout"
 PARTS = (
     ("The operator", "On port 8080, `/metrics`, of each replica.", PACKAGE / "runtime" / "telemetry.py"),
@@ -27,7 +21,7 @@ PARTS = (
 SPANS = PACKAGE / "runtime" / "traced.py"
 _BEGINNING = """# Metrics, events and traces
 
-Generated from the code by `python scripts/metrics.py`. No label grows with users or requests. `namespace` and `name` of
+Generated from the code by `make crds`. No label grows with users or requests. `namespace` and `name` of
 a rollout are the metrics' own labels, so scrape with `honorLabels: true`.
 """
 _EVENTS = """## Events
@@ -74,22 +68,3 @@ def rendered() -> str:
     for title, where, path in PARTS:
         parts += [f"## {title}\n{where}\n", "\n".join(table(path)), ""]
     return "\n".join([*parts, _EVENTS, _TRACES + "\n".join(table(SPANS)), _MORE_OF_TRACES])
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="scripts/metrics.py", description="Write the page about metrics.")
-    parser.add_argument("file", nargs="?", type=Path, default=FILE, help="where to (default: %(default)s)")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when the file is out of date")
-    chosen = parser.parse_args(arguments)
-    text = rendered()
-    if not chosen.check:
-        chosen.file.write_text(text)
-        return 0
-    if not chosen.file.exists() or chosen.file.read_text() != text:
-        print(f"{chosen.file} differs from the code: run python scripts/metrics.py", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

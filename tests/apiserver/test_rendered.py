@@ -13,9 +13,10 @@ from tests.apiserver import kinds
 from tests.apiserver.kubectl import Kubectl
 from tests.chart.rendering import Object, Values, kustomize, template
 
+ON = {"enabled": True}
 MONITORED = {
     "scope": "Namespace",
-    "monitoring": {"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}},
+    "monitoring": {"serviceMonitor": ON, "prometheusRule": ON, "observers": ON, "dataRules": ON, "dashboards": ON},
     "networkPolicy": {
         "enabled": True,
         "apiServer": {"cidrs": ["10.0.0.1/32"]},
@@ -23,7 +24,7 @@ MONITORED = {
         "extraIngress": [{"ports": [{"port": 9000}]}],
     },
 }
-SCRAPED_BY_POD = {"monitoring": {"podMonitor": {"enabled": True}}}
+SCRAPED_BY_POD = {"monitoring": {"podMonitor": ON}}
 DRESSED = {
     "fullnameOverride": "other",
     "imagePullSecrets": [{"name": "registry"}],
@@ -79,7 +80,7 @@ def test_no_kind_is_left_out(tmp_path: Path) -> None:
         folder.mkdir()
         tried += kustomize(folder, *components)
     assert {one["kind"] for one in tried} == {
-        *("ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "Deployment", "GateTemplate"),
+        *("ClusterRole", "ClusterRoleBinding", "ConfigMap", "CustomResourceDefinition", "Deployment", "GateTemplate"),
         *("ModelDeployment", "Namespace", "NetworkPolicy", "PodDisruptionBudget", "PodMonitor", "PrometheusRule"),
         *("Role", "RoleBinding", "Service", "ServiceAccount", "ServiceMonitor"),
         *("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"),

@@ -16,6 +16,7 @@ from modelrollout.api.rollout import DEFAULT_GATES, CanaryStage, ShadowStage, So
 from modelrollout.api.serving import Server
 from modelrollout.runtime.cache import Family
 from tests import builders
+from tests.bench.canaries import applied, asked_in_a_minute, comparing, places
 from tests.bench.sizes import size, weigh
 from tests.bench.table import show
 from tests.builders import NAME, NAMESPACE
@@ -36,12 +37,6 @@ def usual(version: str, *, stages: tuple[Stage, ...] = USUAL) -> ModelDeployment
     return builders.spec(version, stages=stages, gates=DEFAULT_GATES)
 
 
-def comparing(version: str) -> ModelDeploymentSpec:
-    """A canary that does not end."""
-    endless = Stage(canary=CanaryStage(weights=(5, 50), hold_for="1h"))
-    return usual(version, stages=(endless,))
-
-
 def with_alerts(spec: ModelDeploymentSpec) -> ModelDeploymentSpec:
     return spec.model_copy(update={"rollout": spec.rollout.model_copy(update={"alerts": (builders.pages(),)})})
 
@@ -56,21 +51,17 @@ BAD_ONE = Scenario("bad", usual("1"), usual("3", stages=USUAL[1:]), Behaviour(er
 @pytest.mark.parametrize("rollouts", [1, 10, 100])
 async def test_queries_of_a_tick_do_not_grow_with_the_number_of_rollouts(rollouts: int) -> None:
     """Two gates of two signals are two families, whoever asks: all of these rollouts are in a canary, in ten teams."""
-    places = [{"name": f"model-{number}", "namespace": f"team-{number % 10}"} for number in range(rollouts)]
+    where = places(rollouts)
     async with World(requests_per_second=40) as world:
         await world.start()
         for version in ("1", "2"):
-            for place in places:
-                world.apply(comparing(version), **place)
-            await world.clock.run(90)
-        assert {world.status(**place)["weight"] for place in places} == {5}
-        world.prometheus.asked.clear()
-        await world.clock.run(60)
-        ticks, queries = len({at for _, at in world.prometheus.asked}), len(world.prometheus.asked)
+            await applied(world, comparing(version), where)
+        asked = await asked_in_a_minute(world, where)
+        ticks, queries = len({at for _, at in asked}), len(asked)
         show(
             f"Prometheus, {rollouts} active rollouts",
             ("ticks", "queries", "queries a tick", "longest query"),
-            [(ticks, queries, queries / ticks, max(len(query) for query, _ in world.prometheus.asked))],
+            [(ticks, queries, queries / ticks, max(len(query) for query, _ in asked))],
         )
         assert ticks == 12
         assert queries == 2 * ticks
@@ -79,21 +70,13 @@ async def test_queries_of_a_tick_do_not_grow_with_the_number_of_rollouts(rollout
 @pytest.mark.parametrize("rollouts", [1, 100])
 async def test_alerts_cost_one_query_a_tick_whoever_has_policies(rollouts: int) -> None:
     """In a canary and in a soak, in ten teams; nobody asks before a rollout, and nobody after it."""
-    watched = {version: with_alerts(comparing(version)) for version in ("1", "2")}
-    places = [{"name": f"model-{number}", "namespace": f"team-{number % 10}"} for number in range(rollouts)]
+    where = places(rollouts)
     async with World(requests_per_second=40) as world:
         await world.start()
-        for place in places:
-            world.apply(watched["1"], **place)
-        await world.clock.run(90)
+        await applied(world, with_alerts(comparing("1")), where)
         idle = len(world.prometheus.asked)
-        for place in places:
-            world.apply(watched["2"], **place)
-        await world.clock.run(90)
-        assert {world.status(**place)["weight"] for place in places} == {5}
-        world.prometheus.asked.clear()
-        await world.clock.run(60)
-        asked = world.prometheus.asked
+        await applied(world, with_alerts(comparing("2")), where)
+        asked = await asked_in_a_minute(world, where)
         ticks, for_alerts = len({at for _, at in asked}), sum("ALERTS" in query for query, _ in asked)
         title = f"Prometheus, {rollouts} active rollouts with alerts"
         show(title, ("ticks", "queries", "for alerts", "when idle"), [(ticks, len(asked), for_alerts, idle)])

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import pytest
 
+from modelrollout.runtime.settings import parse
 from tests.chart.normal import normal
-from tests.chart.rendering import CHART, MANIFESTS, ROOT, Values, kinds, kustomize, objects, template
+from tests.chart.rendering import CHART, MANIFESTS, ROOT, Values, kinds, kustomize, named, objects, template
 
 IMAGE = {"image": {"tag": "dev"}}
 SECRET = "modelrollout-mlflow"
 PLAIN = {"podDisruptionBudget": {"enabled": False}, "topologySpread": {"enabled": False}}
-MONITORING = {"monitoring": {"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}}}
+ON = {"enabled": True}
+MONITORING = {
+    "monitoring": {"serviceMonitor": ON, "prometheusRule": ON, "observers": ON, "dataRules": ON, "dashboards": ON}
+}
 
 SPELLINGS: dict[str, tuple[tuple[str, ...], Values]] = {
     "base": ((), PLAIN),
@@ -78,6 +84,21 @@ def test_another_namespace_is_one_line_of_a_users_kustomization(tmp_path: Path) 
     assert "Namespace" not in kinds(rendered)
     bindings = [one for one in rendered if one["kind"] == "RoleBinding"]
     assert {subject["namespace"] for one in bindings for subject in one["subjects"]} == {"payments"}
+
+
+def test_the_kustomization_of_the_page_about_installing_is_a_valid_one(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "install.md").read_text()
+    (written,) = re.findall(r"```yaml\n(.*?kind: Kustomization.*?)```", page, re.DOTALL)
+    (chosen,) = objects(written.replace("REPOSITORY", os.path.relpath(ROOT, tmp_path)))
+    components = [Path(path).name for path in chosen.pop("components")]
+    (base,) = chosen.pop("resources")
+    assert Path(tmp_path, base).resolve() == MANIFESTS / "base"
+
+    rendered = kustomize(tmp_path, *components, extra=chosen)
+    (operator,) = named(rendered, "Deployment")["spec"]["template"]["spec"]["containers"]
+    assert operator["image"] == "registry.example/operator:0.1.0"
+    assert parse(operator["args"], environ={}).observer_image == "registry.example/observer:0.1.0"
+    assert set(components) == {path.name for path in (MANIFESTS / "components").iterdir()}
 
 
 def test_chart_has_no_file_that_is_not_rendered() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from modelrollout.children import Owner, observer_workload
+from modelrollout.plan.actions import ApplyObserver
 from tests.chart.normal import CLUSTER_WIDE
 from tests.chart.rendering import CHART, Values, helm, kinds, named, refusal, template
 
@@ -243,6 +245,34 @@ def test_pods_are_scraped_by_one_of_three_ways() -> None:
     assert "annotations" not in plain["spec"]["template"]["metadata"]
 
 
+def test_an_observer_s_pod_is_the_one_that_is_scraped() -> None:
+    wanted = ApplyObserver(settings="{}", digest="d1", image="observer:7", revisions=("aaa",), ports=(8080,))
+    pod = observer_workload(Owner(namespace="payments", name="fraud", uid="5a3c"), wanted)["spec"]["template"]
+    monitoring = {"observers": {"enabled": True, "interval": "10s", "labels": {"release": "p"}}}
+    monitor = named(template({"monitoring": monitoring}), "PodMonitor", "modelrollout-observers")
+
+    selector = monitor["spec"]["selector"]
+    assert selector["matchLabels"].items() <= pod["metadata"]["labels"].items()
+    assert {one["key"] for one in selector["matchExpressions"]} <= pod["metadata"]["labels"].keys()
+    assert monitor["spec"]["namespaceSelector"] == {"any": True}
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    (container,) = pod["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert str(ports[endpoint["port"]]) == pod["metadata"]["annotations"]["prometheus.io/port"]
+    assert endpoint["interval"] == "10s"
+    assert monitor["metadata"]["labels"]["release"] == "p"
+
+
+def test_rules_about_data_are_asked_for_by_themselves() -> None:
+    of_data = template({"monitoring": {"dataRules": {"enabled": True, "labels": {"release": "p"}}}}, release="lab")
+    (rule,) = [one for one in of_data if one["kind"] == "PrometheusRule"]
+    assert rule["metadata"]["name"] == "lab-modelrollout-data"
+    assert rule["metadata"]["labels"]["release"] == "p"
+    of_operator = template({"monitoring": {"prometheusRule": {"enabled": True}}})
+    assert [one["metadata"]["name"] for one in of_operator if one["kind"] == "PrometheusRule"] == ["modelrollout"]
+    assert not {"PrometheusRule", "PodMonitor", "ServiceMonitor"} & kinds(template())
+
+
 def test_every_dashboard_of_the_folder_becomes_a_config_map(tmp_path: Path) -> None:
     chart = tmp_path / "modelrollout"
     shutil.copytree(CHART, chart)
@@ -252,6 +282,6 @@ def test_every_dashboard_of_the_folder_becomes_a_config_map(tmp_path: Path) -> N
 
     rendered = template({"monitoring": {"dashboards": {"enabled": True, "labels": {"grafana": "yes"}}}}, chart=chart)
     made = named(rendered, "ConfigMap", "modelrollout-dashboard-rollouts")
-    assert made["data"] == {"rollouts.json": '{"title": "{{ rollouts }}"}'}
+    assert made["data"] == {"rollouts.json": '{"title": "{{ rollouts }}"}\n'}
     assert made["metadata"]["labels"]["grafana"] == "yes"
     assert "ConfigMap" not in kinds(template(chart=chart))

@@ -64,8 +64,8 @@ class Scenario:
         world.apply(self.new)
 
 
-class GoingBack(Scenario):
-    """`new` is live, `live` was before it and its pods are gone; then somebody asks for a rollback."""
+class TakenBack(Scenario):
+    """`live` is live again, however well `new` began."""
 
     @property
     def winner(self) -> ModelDeploymentSpec:
@@ -74,6 +74,10 @@ class GoingBack(Scenario):
 
     def has_ended(self, world: World) -> bool:
         return world.is_live(self.winner) and world.status().get("rejected") == id_of(self.new)
+
+
+class GoingBack(TakenBack):
+    """`new` is live, `live` was before it and its pods are gone; then somebody asks for a rollback."""
 
     async def begin(self, world: World) -> None:
         await super().begin(world)
@@ -84,16 +88,8 @@ class GoingBack(Scenario):
         world.ask(Verb.ROLLBACK)
 
 
-class TurnsInTheSoak(Scenario):
+class TurnsInTheSoak(TakenBack):
     """As good as the live version until it soaks; then it is not."""
-
-    @property
-    def winner(self) -> ModelDeploymentSpec:
-        assert self.live is not None
-        return self.live
-
-    def has_ended(self, world: World) -> bool:
-        return world.is_live(self.winner) and world.status().get("rejected") == id_of(self.new)
 
     async def begin(self, world: World) -> None:
         await super().begin(world)
@@ -105,16 +101,8 @@ class TurnsInTheSoak(Scenario):
         world.store.listeners.append(turn)
 
 
-class Alarmed(Scenario):
+class Alarmed(TakenBack):
     """`new` is in an endless canary; then an alert about it fires, and is sent, or found by the query."""
-
-    @property
-    def winner(self) -> ModelDeploymentSpec:
-        assert self.live is not None
-        return self.live
-
-    def has_ended(self, world: World) -> bool:
-        return world.is_live(self.winner) and world.status().get("rejected") == id_of(self.new)
 
     async def begin(self, world: World) -> None:
         await super().begin(world)

@@ -15,7 +15,8 @@ from modelrollout.api.reference import Reference
 from modelrollout.data.drift import chance, psi
 from modelrollout.data.tally import COUNTERS, GAUGES, REFERENCE_RATIO, REFERENCE_ROWS, Kind, Tally
 
-RULES = Path(__file__).resolve().parents[2] / "manifests" / "rules" / "data.yaml"
+MANIFEST = Path(__file__).resolve().parents[2] / "manifests" / "components" / "monitoring" / "datarules.yaml"
+RULES: dict[str, Any] = yaml.safe_load(MANIFEST.read_text())["spec"]
 MINUTES = 120
 REFERENCE = Reference.model_validate(
     {
@@ -93,7 +94,7 @@ def minute(row: Any, rows: int) -> Iterator[Row]:
 def promtool(folder: Path, *, series: list[dict[str, str]], **tests: Any) -> None:
     """Each expression must be true, and exactly the alerts named must fire."""
     folder.mkdir(exist_ok=True)
-    folder.joinpath("data.yaml").write_text(RULES.read_text())
+    folder.joinpath("data.yaml").write_text(yaml.safe_dump(RULES, sort_keys=False))
     expressions = [
         {"expr": f"count({expression}) > 0", "eval_time": f"{MINUTES}m", "exp_samples": [{"labels": "{}", "value": 1}]}
         for expression in tests.get("true", ())
@@ -212,7 +213,7 @@ def test_violations_are_told_from_one_row_in_a_hundred_on(tmp_path: Path) -> Non
 
 
 def test_rules_ask_for_metrics_that_are_exported() -> None:
-    rules = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
+    rules = [rule for group in RULES["groups"] for rule in group["rules"]]
     asked = {name for rule in rules for name in re.findall(r"\bmodelrollout_\w+", rule["expr"])}
     recorded = {rule["record"] for rule in rules if "record" in rule}
     used = {name for rule in rules for name in re.findall(r"\bmodelrollout:[\w:]+", rule["expr"])}

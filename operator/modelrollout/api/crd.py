@@ -1,15 +1,6 @@
-"""Writes the CustomResourceDefinitions, which are generated from the types and never edited.
+"""The CustomResourceDefinitions, which are generated from the types; `make crds` writes them to crds/."""
 
-    python -m modelrollout.api.crd [FOLDER] [--check]
-
-`--check` writes nothing and fails when the files in the folder are not what the types say.
-"""
-
-import argparse
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -31,9 +22,8 @@ from modelrollout.api.rolloutaction import RolloutAction
 from modelrollout.api.rules import extended
 from modelrollout.api.schema import structural, without_defaults
 
-FOLDER = Path("crds")
 CATEGORY = "modelrollout"
-_HEADER = "# Generated from the types in operator/modelrollout/api by `make crds`. Do not edit.\n"
+HEADER = "# Generated from the types in operator/modelrollout/api by `make crds`. Do not edit.\n"
 _AGE = ".metadata.creationTimestamp"
 
 
@@ -198,34 +188,7 @@ class _Dumper(yaml.SafeDumper):
 def rendered() -> dict[str, str]:
     """The text of each file, by its name."""
     return {
-        resource.file_name: _HEADER
+        resource.file_name: HEADER
         + yaml.dump(resource.definition(), Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
         for resource in RESOURCES
     }
-
-
-def stale(folder: Path) -> list[str]:
-    """Names of the files that are not what the types say, those of kinds that are no more among them."""
-    files = {path.name: path.read_text() for path in folder.glob("*.yaml")}
-    wanted = rendered()
-    generated = {name for name, text in files.items() if text.startswith(_HEADER)}
-    return sorted(name for name in generated | wanted.keys() if files.get(name) != wanted.get(name))
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m modelrollout.api.crd", description="Write the CRDs.")
-    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER, help="where to (default: %(default)s)")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when the files are out of date")
-    chosen = parser.parse_args(arguments)
-    if chosen.check:
-        if names := stale(chosen.folder):
-            print(f"{', '.join(names)} in {chosen.folder} differ from the types: run `make crds`.", file=sys.stderr)
-        return 1 if names else 0
-    chosen.folder.mkdir(parents=True, exist_ok=True)
-    for name, text in rendered().items():
-        (chosen.folder / name).write_text(text)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

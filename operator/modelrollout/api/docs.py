@@ -1,15 +1,10 @@
-"""Writes the reference of all fields, which is generated from the same schema as the CRDs and never edited.
-
-    python -m modelrollout.api.docs [FILE] [--check]
+"""The reference of all fields, from the same schema as the CRDs; `make crds` writes it to docs/reference.md.
 
 One table a kind, one line a field, in the order in which the types declare them. What a rule of more than one field
 demands stands under the table of its kind, in the words in which the API server refuses.
 """
 
-import argparse
-import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from modelrollout.api.crd import RESOURCES, Resource
@@ -17,7 +12,6 @@ from modelrollout.api.group import API_VERSION
 from modelrollout.api.rules import EXTENSION
 from modelrollout.api.schema import PRESERVE
 
-FILE = Path("docs/reference.md")
 _BEGINNING = f"""# All fields
 
 Generated from the types by `make crds`; `kubectl explain` says the same. Group and version: `{API_VERSION}`.
@@ -117,22 +111,3 @@ def _rules(schema: dict[str, Any]) -> Iterator[str]:
 def _cell(text: str, *, escaped: bool = False) -> str:
     line = " ".join(text.split())
     return line if escaped else line.replace("|", "\\|")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m modelrollout.api.docs", description="Write the reference.")
-    parser.add_argument("file", nargs="?", type=Path, default=FILE, help="where to (default: %(default)s)")
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when the file is out of date")
-    chosen = parser.parse_args(arguments)
-    text = rendered()
-    if not chosen.check:
-        chosen.file.write_text(text)
-        return 0
-    if not chosen.file.exists() or chosen.file.read_text() != text:
-        print(f"{chosen.file} differs from the types: run `make crds`.", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

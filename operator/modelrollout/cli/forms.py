@@ -17,7 +17,8 @@ from modelrollout.cli.errors import CliError
 Form = TypeVar("Form", bound=ApiType)
 
 
-def mapping(path: Path) -> Mapping[str, Any]:
+def mapping(path: Path, *, wanted: str = "mapping of names to values") -> Mapping[str, Any]:
+    """What a file holds; the sentence for one that holds something else says what is `wanted`."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -25,7 +26,7 @@ def mapping(path: Path) -> Mapping[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise CliError(f"{path} is neither YAML nor JSON: {' '.join(str(error).split())}.") from error
     if not isinstance(content, Mapping):
-        raise CliError(f"{path} holds no mapping of names to values.")
+        raise CliError(f"{path} holds no {wanted}.")
     return content
 
 

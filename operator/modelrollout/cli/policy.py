@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from modelrollout.api.base import seconds
 from modelrollout.api.rollout import CanaryStage, Rollout, ShadowStage
+from modelrollout.api.sentences import sentence
+from modelrollout.cli import forms
 from modelrollout.cli.errors import CliError
+
+_WANTED = "policy; it needs the rollout part of a ModelDeployment, such as gates: [...]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,19 +26,12 @@ class Policy:
 
 
 def read(path: Path) -> Policy:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise CliError(f"{path} cannot be read: {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CliError(f"{path} is neither YAML nor JSON: {' '.join(str(error).split())}.") from error
-    if not isinstance(content, Mapping):
-        raise CliError(f"{path} holds no policy; it needs the rollout part of a ModelDeployment, such as gates: [...].")
+    content = forms.mapping(path, wanted=_WANTED)
     part, has_route = _rollout_part(content)
     try:
         rollout = Rollout.model_validate(part)
     except ValidationError as error:
-        raise CliError(_sentence(path, error)) from error
+        raise CliError(f"{path}: {sentence(error)}.") from error
     return _policy(rollout, has_route=has_route, path=path)
 
 
@@ -69,11 +65,3 @@ def _comparing_stages(rollout: Rollout, *, has_route: bool) -> tuple[ShadowStage
     shadows = [stage.shadow for stage in rollout.stages if stage.shadow is not None]
     canaries = [stage.canary for stage in rollout.stages if stage.canary is not None]
     return next(iter(shadows), None), next(iter(canaries), None)
-
-
-def _sentence(path: Path, error: ValidationError) -> str:
-    first, *others = error.errors()
-    field = ".".join(str(part) for part in first["loc"])
-    what = first["msg"].removeprefix("Value error, ")
-    more = f" (and {len(others)} more)" if others else ""
-    return f"{path}{f', field {field}' if field else ''}: {what}{more}."

@@ -43,7 +43,7 @@ person has looked at it, or evidence starts again.
 import math
 from dataclasses import dataclass, field, replace
 
-from modelrollout.evidence import harm, record, safety
+from modelrollout.evidence import demands, harm, record, safety
 from modelrollout.evidence.bursts import ROW, Bursts
 from modelrollout.evidence.counts import Counts, Interval
 from modelrollout.evidence.errors import EvidenceError
@@ -91,8 +91,7 @@ class AgreementPolicy:
             raise EvidenceError(
                 f"Gate {self.name}: the disagreement that is accepted must lie between 0 and 1, not at {self.beyond}."
             )
-        if not (math.isfinite(self.weight) and self.weight > 0):
-            raise EvidenceError(f"Gate {self.name}: the weight must be a positive number, not {self.weight}.")
+        demands.weight(self.name, self.weight)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +115,7 @@ class AgreementEvidence:
     carried: float | None = None
 
     def __post_init__(self) -> None:
-        if self.planned_intervals < 1:
-            raise EvidenceError(f"At least one interval must be planned, not {self.planned_intervals}.")
-        if not (math.isfinite(self.phi) and self.phi >= 1):
-            raise EvidenceError(f"The dispersion phi must be a number from 1 on, not {self.phi}.")
+        demands.intervals(planned=self.planned_intervals, phi=self.phi)
 
     def to_dict(self) -> dict[str, object]:
         """Plain JSON values; logs are rounded down, as those of `GateEvidence`."""

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from modelrollout.evidence import harm, record, safety
+from modelrollout.evidence import demands, harm, record, safety
 from modelrollout.evidence.counts import Counts, Interval
 from modelrollout.evidence.errors import EvidenceError
 from modelrollout.evidence.logs import log, log_add, log_mean
@@ -50,13 +50,8 @@ class GatePolicy:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.ratio) and self.ratio >= 0):
             raise EvidenceError(f"Gate {self.name}: the ratio must be a number from 0 on, not {self.ratio}.")
-        if not 0 <= self.tolerate < self.promote_within <= 1:
-            raise EvidenceError(
-                f"Gate {self.name}: the margins must obey 0 <= tolerate < promote_within <= 1, "
-                f"but they are {self.tolerate} and {self.promote_within}."
-            )
-        if not (math.isfinite(self.weight) and self.weight > 0):
-            raise EvidenceError(f"Gate {self.name}: the weight must be a positive number, not {self.weight}.")
+        demands.margins(self.name, tolerate=self.tolerate, promote_within=self.promote_within, most=1)
+        demands.weight(self.name, self.weight)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +77,7 @@ class GateEvidence:
     carried: float | None = None
 
     def __post_init__(self) -> None:
-        if self.planned_intervals < 1:
-            raise EvidenceError(f"At least one interval must be planned, not {self.planned_intervals}.")
-        if not (math.isfinite(self.phi) and self.phi >= 1):
-            raise EvidenceError(f"The dispersion phi must be a number from 1 on, not {self.phi}.")
+        demands.intervals(planned=self.planned_intervals, phi=self.phi)
 
     def to_dict(self) -> dict[str, object]:
         """Plain JSON values, about 400 bytes.

@@ -26,7 +26,7 @@ import math
 import statistics
 from dataclasses import dataclass, replace
 
-from modelrollout.evidence import harm, record
+from modelrollout.evidence import demands, harm, record
 from modelrollout.evidence.errors import EvidenceError
 from modelrollout.evidence.logs import log, log_add, log_mean
 
@@ -72,15 +72,10 @@ class MeanPolicy:
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (0 <= self.tolerate < self.promote_within and math.isfinite(self.promote_within)):
-            raise EvidenceError(
-                f"Gate {self.name}: the margins must obey 0 <= tolerate < promote_within, "
-                f"but they are {self.tolerate} and {self.promote_within}."
-            )
+        demands.margins(self.name, tolerate=self.tolerate, promote_within=self.promote_within)
         if not (math.isfinite(self.block_seconds) and self.block_seconds > 0):
             raise EvidenceError(f"Gate {self.name}: a block must be longer than 0 s, not {self.block_seconds} s.")
-        if not (math.isfinite(self.weight) and self.weight > 0):
-            raise EvidenceError(f"Gate {self.name}: the weight must be a positive number, not {self.weight}.")
+        demands.weight(self.name, self.weight)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from modelrollout.evidence import harm, record, safety
+from modelrollout.evidence import demands, harm, record, safety
 from modelrollout.evidence.bins import MAX_EDGES, Bins, Spread
 from modelrollout.evidence.counts import Counts, Interval
 from modelrollout.evidence.errors import EvidenceError
@@ -65,13 +65,8 @@ class ShapePolicy:
             raise EvidenceError(f"Gate {self.name}: the ratio must be a number above 0, not {self.ratio}.")
         if self.both and self.ratio != 1:
             raise EvidenceError(f"Gate {self.name}: in both directions the ratio must be 1, not {self.ratio}.")
-        if not 0 <= self.tolerate < self.promote_within <= 1:
-            raise EvidenceError(
-                f"Gate {self.name}: the margins must obey 0 <= tolerate < promote_within <= 1, "
-                f"but they are {self.tolerate} and {self.promote_within}."
-            )
-        if not (math.isfinite(self.weight) and self.weight > 0):
-            raise EvidenceError(f"Gate {self.name}: the weight must be a positive number, not {self.weight}.")
+        demands.margins(self.name, tolerate=self.tolerate, promote_within=self.promote_within, most=1)
+        demands.weight(self.name, self.weight)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +99,7 @@ class ShapeEvidence:
     carried: float | None = None
 
     def __post_init__(self) -> None:
-        if self.planned_intervals < 1:
-            raise EvidenceError(f"At least one interval must be planned, not {self.planned_intervals}.")
-        if not (math.isfinite(self.phi) and self.phi >= 1):
-            raise EvidenceError(f"The dispersion phi must be a number from 1 on, not {self.phi}.")
+        demands.intervals(planned=self.planned_intervals, phi=self.phi)
 
     def to_dict(self) -> dict[str, object]:
         """Plain JSON values; logs are rounded down, as those of `GateEvidence`."""

@@ -1,16 +1,13 @@
-"""The CRDs in the repository are what the types say, and what the API server wants of a schema."""
+"""The CRDs are what the API server wants of a schema."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
-from modelrollout.api.crd import main, rendered, stale
+from modelrollout.api.crd import rendered
 from modelrollout.api.schema import PRESERVE
 
-CRDS = Path(__file__).resolve().parents[3] / "crds"
 FORBIDDEN = {"$ref", "$defs", "anyOf", "oneOf", "allOf", "not", "const", "title", "prefixItems", "patternProperties"}
 LIMITS_OF_TEXT = {"maxLength", "enum", "format"}
 
@@ -37,29 +34,6 @@ def schemas() -> Iterator[tuple[str, Node]]:
 
 
 NODES = list(schemas())
-
-
-def test_the_files_are_what_the_types_say() -> None:
-    assert stale(CRDS) == [], "run `make crds`"
-
-
-def test_check_tells_an_edited_a_missing_and_a_left_over_file(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([str(tmp_path)]) == 0
-    assert main([str(tmp_path), "--check"]) == 0
-    edited = tmp_path / "modeldeployments.yaml"
-    edited.write_text(edited.read_text().replace("maximum: 500", "maximum: 5000"))
-    (tmp_path / "modelrevisions.yaml").unlink()
-    (tmp_path / "former.yaml").write_text(edited.read_text())
-    (tmp_path / "kustomization.yaml").write_text("resources: []")
-    assert stale(tmp_path) == ["former.yaml", "modeldeployments.yaml", "modelrevisions.yaml"]
-    before = edited.read_text()
-    assert main([str(tmp_path), "--check"]) == 1
-    assert edited.read_text() == before
-    message = capsys.readouterr().err
-    assert "run `make crds`" in message
-    assert message.count("\n") == 1
 
 
 def test_every_node_has_one_type_and_nothing_that_a_structural_schema_may_not_have() -> None:

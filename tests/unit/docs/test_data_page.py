@@ -15,7 +15,7 @@ from modelrollout.data.tally import COUNTERS, GAUGES
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "data.md").read_text()
 EXAMPLES: list[Any] = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
-RULES = yaml.safe_load((ROOT / "manifests" / "rules" / "data.yaml").read_text())
+RULES = yaml.safe_load((ROOT / "manifests" / "components" / "monitoring" / "datarules.yaml").read_text())["spec"]
 
 
 def test_the_examples_are_accepted() -> None:
