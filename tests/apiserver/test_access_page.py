@@ -13,6 +13,7 @@ from cluster import apiserver
 from modelrollout.api.rolloutaction import MAX_KEPT
 from tests.apiserver.kubectl import Kubectl
 from tests.apiserver.people import OPERATOR, Person, installed
+from tests.pages import command, commands
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "access.md").read_text()
 ROLES = [*re.findall(r"^\| `(modelrollout-[a-z-]+)`", PAGE, re.MULTILINE)]
@@ -20,19 +21,16 @@ ROLES = [*re.findall(r"^\| `(modelrollout-[a-z-]+)`", PAGE, re.MULTILINE)]
 
 @pytest.fixture(scope="module")
 def followed() -> Iterator[Kubectl]:
-    """A server on which an administrator has done what the page says, from top to bottom; actions are not his."""
+    """A server on which an administrator has done what the page says, his manifests first; actions are not his."""
     with apiserver.running() as server:
         kubectl = installed(server)
-        for language, text in re.findall(r"```(console|yaml)\n(.*?)```", PAGE, re.DOTALL):
-            if language == "yaml":
-                body = yaml.safe_load(text)
-                if body["kind"] != "RolloutAction":
-                    kubectl.apply(body)
-                continue
-            for line in text.splitlines():
-                program, *arguments = shlex.split(line)
-                assert program == "kubectl"
-                kubectl(*arguments)
+        manifests = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+        for body in manifests:
+            if body["kind"] != "RolloutAction":
+                kubectl.apply(body)
+        for shown in commands("docs/access.md", "kubectl create rolebinding"):
+            _, *arguments = shlex.split(shown)
+            kubectl(*arguments)
         yield kubectl
 
 
@@ -42,7 +40,8 @@ def test_the_action_of_the_page_is_heard_from_the_one_it_names_and_from_no_other
     )
     assert Person(followed, "olga@example.com").creates(body) is None
     assert Person(followed, "rosa@example.com").creates(body) is not None
-    assert "olga@example.com" in followed("get", "rolloutactions")
+    _, *arguments = shlex.split(command("docs/access.md", "kubectl get rolloutactions"))
+    assert "olga@example.com" in followed(*arguments)
 
 
 def test_the_people_of_the_page_have_their_verbs(followed: Kubectl) -> None:

@@ -1,11 +1,10 @@
 """`kubectl model` against a real API server: as every role, and as kubectl's own plugin."""
 
-import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,11 @@ import yaml
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.revision import digest
 from modelrollout.cli.main import main
+from tests.apiserver import rollouts
 from tests.apiserver.kubectl import Kubectl
-from tests.apiserver.people import OPERATOR, Person
 from tests.apiserver.test_access import MAY_ASK
-from tests.builders import FEW, bodies, id_of, rolling, spec
+from tests.builders import FEW, id_of, rolling, spec
+from tests.typing_shell import TypingShell
 
 ROLLING = rolling(spec("2"), StageName.CANARY, weight=25, seen=FEW)
 VERBS = ("approve", "reject", "promote", "pause", "resume", "rollback", "retry")
@@ -29,7 +29,9 @@ GRANTED_BY = {
     "retry": "modelrollout-editor",
     **dict.fromkeys(("reject", "pause", "resume", "rollback"), "modelrollout-on-call"),
 }
-STATUS = "--subresource=status"
+
+
+BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,9 @@ Model = Callable[..., Printed]
 @pytest.fixture(scope="module")
 def rolling_out(people: Kubectl) -> Iterator[Kubectl]:
     """`payments/fraud` in its canary, as an operator would have left it."""
-    for body in bodies(ROLLING):
-        status = body.pop("status")
-        kind, name = body["kind"].lower(), body["metadata"]["name"]
-        del body["metadata"]["creationTimestamp"]
-        people.apply(body)
-        people.patch(kind, name, {"status": status}, STATUS)
+    rollouts.put(people, ROLLING)
     yield people
-    people("delete", "modeldeployments,modelrevisions", "-l", "modelrollout.dev/name=fraud")
-    people("delete", "modeldeployment", "fraud")
+    rollouts.remove(people, "fraud")
 
 
 @pytest.fixture
@@ -69,11 +65,6 @@ def model(rolling_out: Kubectl, capsys: pytest.CaptureFixture[str]) -> Model:
     return run
 
 
-def actions(people: Kubectl) -> dict[str, dict]:  # type: ignore[type-arg]
-    listed = json.loads(people("get", "mact", "-o", "json"))["items"]
-    return {one["metadata"]["name"]: one for one in listed}
-
-
 class TestAsking:
     @pytest.mark.parametrize("verb", VERBS)
     @pytest.mark.parametrize("person", MAY_ASK)
@@ -83,7 +74,7 @@ class TestAsking:
         printed = model(person, verb, "fraud", "--reason", "a drill", "--no-wait")
         if verb.capitalize() in MAY_ASK[person]:
             assert (printed.code, printed.error) == (0, "")
-            made = actions(rolling_out)[printed.out.split()[-1]]["spec"]
+            made = rollouts.actions(rolling_out)[printed.out.split()[-1]]["spec"]
             assert (made["action"], made["requestedBy"], made["reason"]) == (verb.capitalize(), person, "a drill")
             bound = verb in ("approve", "reject", "promote", "rollback")
             assert made.get("candidateDigest") == (digest(ROLLING.spec.model, ROLLING.spec.serving) if bound else None)
@@ -142,11 +133,8 @@ class TestAsking:
 class TestWaiting:
     @pytest.mark.parametrize(("outcome", "code"), [("Applied", 0), ("Refused", 1), ("Expired", 1)])
     def test_the_answer_is_told_in_one_line(self, model: Model, rolling_out: Kubectl, outcome: str, code: int) -> None:
-        known = set(actions(rolling_out))
-        answering = threading.Thread(target=_answer_the_next, args=(rolling_out, known, outcome), daemon=True)
-        answering.start()
-        printed = model("otto", "pause", "fraud", "-r", "a drill", "--timeout", "50s")
-        answering.join(timeout=10)
+        with rollouts.answering(rolling_out, outcome):
+            printed = model("otto", "pause", "fraud", "-r", "a drill", "--timeout", "50s")
         assert printed.out == f"pause of payments/fraud: {outcome}. It was looked at.\n"
         assert printed.code == code
 
@@ -154,14 +142,6 @@ class TestWaiting:
         printed = model("otto", "pause", "fraud", "-r", "a drill", "--timeout", "1s")
         assert printed.code == 3
         assert "has no answer after 1 s. It stays asked for, as RolloutAction fraud-pause-" in printed.out
-
-
-def _answer_the_next(people: Kubectl, known: set[str], outcome: str) -> None:
-    """As the operator does, when an action comes that was not there before."""
-    while not (new := set(actions(people)) - known):
-        pass
-    (name,) = new
-    assert Person(people, OPERATOR).answers(name, {"outcome": outcome, "message": "it was looked at"}) is None
 
 
 class TestLooking:
@@ -201,14 +181,12 @@ class TestAsAPlugin:
     """kubectl finds both programs on the PATH by their names."""
 
     @pytest.fixture
-    def plugin(self, rolling_out: Kubectl) -> Callable[..., str]:
-        scripts = str(Path(sys.executable).parent)
-        environ = {
-            **os.environ,
-            "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
-            "KUBECONFIG": str(rolling_out.kubeconfig),
-        }
+    def environ(self, rolling_out: Kubectl) -> dict[str, str]:
+        folders = (str(Path(sys.executable).parent), str(rolling_out.program.parent), os.environ["PATH"])
+        return {**os.environ, "PATH": os.pathsep.join(folders), "KUBECONFIG": str(rolling_out.kubeconfig)}
 
+    @pytest.fixture
+    def plugin(self, rolling_out: Kubectl, environ: dict[str, str]) -> Callable[..., str]:
         def run(*words: str) -> str:
             command = [str(rolling_out.program), *words]
             done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=True)
@@ -222,6 +200,35 @@ class TestAsAPlugin:
     def test_kubectls_own_completion(self, plugin: Callable[..., str]) -> None:
         assert plugin("__complete", "model", "rollb").startswith("rollback\t")
         assert plugin("__complete", "model", "rollback", "-n", "payments", "fr") == "fraud\tProgressing\n:4\n"
+
+    @pytest.mark.parametrize(
+        ("shell", "setup"),
+        [
+            (["zsh", "-f", "-i"], "PS1='> '; autoload -Uz compinit; compinit -u -D; source <(kubectl completion zsh)"),
+            (["bash", "--norc", "-i"], f"PS1='> '; source {BASH_COMPLETION}; source <(kubectl completion bash)"),
+        ],
+        ids=["zsh", "bash"],
+    )
+    def test_kubectls_own_completion_in_a_shell(
+        self, shell: list[str], setup: str, environ: dict[str, str], tmp_path: Path
+    ) -> None:
+        needed = shutil.which(shell[0]) is not None and (shell[0] != "bash" or BASH_COMPLETION.exists())
+        if not needed:
+            pytest.skip(f"{shell[0]} with its completion is not installed here")
+        with TypingShell(shell, setup, {**environ, "HOME": str(tmp_path)}) as typing:
+            typing.completes("kubectl model rollb", "kubectl model rollback ")
+            typing.completes("kubectl model rollback -n payments fr", "kubectl model rollback -n payments fraud ")
+            typing.completes("kubectl model status --wa", "kubectl model status --watch ")
+
+    def test_kubectls_own_completion_in_fish(self, environ: dict[str, str], tmp_path: Path) -> None:
+        if shutil.which("fish") is None:
+            pytest.skip("fish is not installed here")
+        asked = ("kubectl model rollb", "kubectl model rollback -n payments fr")
+        script = "kubectl completion fish | source; " + "; ".join(f"complete -C '{line}'" for line in asked)
+        command = ["fish", "--no-config", "-c", script]
+        environ["HOME"] = str(tmp_path)
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=True)
+        assert done.stdout.splitlines() == ["rollback\tback to the version before", "fraud\tProgressing"]
 
 
 class TestTls:

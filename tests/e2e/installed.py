@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from cluster.settings import Settings
 from demo.kubectl import KubectlError, kubectl
 from tests.e2e.waiting import until
+from tests.pages import command
 
 MANIFESTS = Path(__file__).resolve().parent / "operator"
 NAMESPACE = "modelrollout"
@@ -36,7 +38,8 @@ def install() -> None:
     images = {status["imageID"] for pod in pods() for status in pod["status"].get("containerStatuses", [])}
     if any(newest not in image for image in images):
         kubectl("-n", NAMESPACE, "rollout", "restart", "deployment/modelrollout")
-    kubectl("-n", NAMESPACE, "rollout", "status", "deployment/modelrollout", "--timeout=150s", timeout=160)
+    _, *waits = shlex.split(command("docs/install.md", "kubectl -n modelrollout rollout status"))
+    kubectl(*waits, timeout=160)
 
 
 def pods() -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """What is allowed and often regretted: advice about a ModelDeployment that keeps all rules.
 
 Each advice is one function, with the name that it is told by. How many requests a gate needs is told by the operator's
-own statistics.
+own statistics, which are imported where that matters: where traffic is known, or a gate's margin is not.
 """
 
 import math
@@ -17,9 +17,6 @@ from modelrollout.api.modeldeployment import ModelDeployment, ModelDeploymentSpe
 from modelrollout.api.rollout import DEFAULT_GATES, Inconclusive
 from modelrollout.cli.check import Finding
 from modelrollout.cli.documents import Location
-from modelrollout.evidence import GatePolicy, ShapePolicy, begin
-from modelrollout.evidence.forecast import requests_left
-from modelrollout.plan.policies import REQUEST_SIGNALS, policy_of
 
 _ROLLOUT = ("spec", "rollout")
 _CONTAINERS = ("spec", "serving", "template", "spec", "containers")
@@ -87,6 +84,8 @@ def _slow_gates(spec: ModelDeploymentSpec, per_second: float | None) -> Iterator
     allowed = seconds(spec.rollout.max_duration)
     share = _share(spec)
     for place, gate in enumerate(spec.rollout.gates):
+        if gate.signal is None or (per_second is None and gate.promote_within is not None):
+            continue  # a template's margin is not known here; who set one knows what it takes, until traffic is told
         needed = _requests(gate, spec, threshold=threshold)
         if needed is None:
             continue
@@ -99,7 +98,7 @@ def _slow_gates(spec: ModelDeploymentSpec, per_second: float | None) -> Iterator
         if per_second is not None and per_second < least:
             takes += f": {told(timedelta(seconds=needed / (per_second * share)))} at {per_second:g} requests a second"
             yield where, f"{takes}, and maxDuration is {spec.rollout.max_duration}; widen promoteWithin, or lengthen it"
-        elif per_second is None and gate.promote_within is None and least >= _QUIET_PER_SECOND:
+        elif per_second is None and least >= _QUIET_PER_SECOND:
             yield (
                 where,
                 f"{takes}, its signal's own margin; below {least:.2g} requests a second that is longer than "
@@ -117,6 +116,10 @@ def _share(spec: ModelDeploymentSpec) -> float:
 
 def _requests(gate: Gate, spec: ModelDeploymentSpec, *, threshold: float) -> float | None:
     """None for gates that count no requests, and for those that name a template."""
+    from modelrollout.evidence import GatePolicy, ShapePolicy, begin
+    from modelrollout.evidence.forecast import requests_left
+    from modelrollout.plan.policies import REQUEST_SIGNALS, policy_of
+
     if gate.signal not in REQUEST_SIGNALS:
         return None
     policy = policy_of(gate)

@@ -34,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def complete(words: Sequence[str], *, connect: Connect = connect) -> tuple[list[str], int]:
     """Choices for the last word, and what the shell should do besides."""
     *before, last = words
+    if last.startswith("--") and "=" in last:  # what is completed is the value, as if it stood by itself
+        flag, _, last = last.partition("=")
+        before.append(flag)
     flags, rest = split(before)
     if not rest:
         return [f"{verb}\t{what}" for verb, what in VERBS.items() if verb.startswith(last)], NO_FILES

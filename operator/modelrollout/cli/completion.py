@@ -11,7 +11,8 @@ which comes with it: names of ModelDeployments, revisions, namespaces and contex
 """
 _EPILOG = """\
   bash   source <(kubectl model completion bash)         in ~/.bashrc
-  zsh    source <(kubectl model completion zsh)          in ~/.zshrc, after compinit
+  zsh    source <(kubectl model completion zsh)          in ~/.zshrc, after compinit; or kept as the file
+                                                         _kubectl-model in a folder of fpath
   fish   kubectl model completion fish | source          in ~/.config/fish/config.fish
 
 `kubectl model` itself is completed by kubectl's own completion, which finds kubectl_complete-model on the PATH; nothing
@@ -21,14 +22,24 @@ more is needed for it.
 _BASH = """\
 # bash completion of kubectl-model
 _kubectl_model() {
-    local IFS=$'\\n' word directive
-    local -a answer
-    mapfile -t answer < <(kubectl_complete-model "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+    local IFS=$'\\n' word directive last
+    local -a answer words
+    # bash takes a colon and an equals sign for words of their own, which they are not: arn:aws:eks, --output=json.
+    for word in "${COMP_WORDS[@]:1:COMP_CWORD}"; do
+        if (( ${#words[@]} )) && [[ $word == [:=]* || ${words[-1]} == *: || ${words[-1]} == --*= ]]; then
+            words[-1]+=$word
+        else
+            words+=("$word")
+        fi
+    done
+    mapfile -t answer < <(kubectl_complete-model "${words[@]}" 2>/dev/null)
     directive=${answer[-1]#:}
     unset 'answer[-1]'
+    last=${words[-1]}
+    [[ $last == --*=* ]] && last=${last#*=}
     COMPREPLY=()
     for word in "${answer[@]%%$'\\t'*}"; do
-        [[ $word == "${COMP_WORDS[COMP_CWORD]}"* ]] && COMPREPLY+=("$word")
+        [[ $word == "$last"* ]] && COMPREPLY+=("${word#"${last%"${last##*:}"}"}")
     done
     (( directive & 2 )) && compopt -o nospace
     (( directive & 4 )) || compopt -o default
@@ -46,22 +57,31 @@ _kubectl_model() {
     answer=("${(@)answer[1,-2]}")
     choices=("${(@)answer//:/\\\\:}")
     choices=("${(@)choices/$'\\t'/:}")
+    [[ $words[CURRENT] == --*=* ]] && compset -P '*='
     (( ${#choices} )) && _describe 'kubectl-model' choices
     (( directive & 4 )) || _files
 }
-compdef _kubectl_model kubectl-model
+# Read from a folder of fpath, this file is itself the function that completes.
+if [[ $funcstack[1] == _kubectl-model ]]; then
+    _kubectl_model "$@"
+else
+    compdef _kubectl_model kubectl-model
+fi
 """
 _FISH = """\
 # fish completion of kubectl-model
 function __kubectl_model
     set -l words (commandline -opc)[2..] (commandline -ct)
     set -l answer (kubectl_complete-model $words 2>/dev/null)
+    set -l flag (string match -r '^--[^=]+=' -- (commandline -ct))
     for line in $answer[1..-2]
-        echo $line
+        string join '' -- $flag $line
     end
     set -l directive (string sub -s 2 -- $answer[-1])
     if test (math "bitand($directive, 4)") -eq 0
-        __fish_complete_path (commandline -ct)
+        for path in (__fish_complete_path (string replace -r '^--[^=]+=' '' -- (commandline -ct)))
+            string join '' -- $flag $path
+        end
     end
 end
 complete -c kubectl-model -f -a '(__kubectl_model)'

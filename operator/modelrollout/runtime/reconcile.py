@@ -24,10 +24,11 @@ from modelrollout.adapters.kubernetes import (
     Invalid,
     KubernetesApi,
     NotFound,
+    Resource,
 )
 from modelrollout.adapters.queries import PodSelector
 from modelrollout.adapters.tracing import NO_SPAN, Span
-from modelrollout.api.base import seconds
+from modelrollout.api.base import ApiType, seconds
 from modelrollout.api.group import API_VERSION, FIELD_MANAGER, MODEL_DEPLOYMENT
 from modelrollout.api.modeldeployment import AnsweredAction, ModelDeploymentSpec, ModelDeploymentStatus
 from modelrollout.api.modelrevision import ModelRevisionStatus
@@ -36,7 +37,7 @@ from modelrollout.children import Owner
 from modelrollout.plan import Plan, plan
 from modelrollout.plan.alerts import Selector
 from modelrollout.plan.conditions import broken
-from modelrollout.plan.observation import Observation, Reading
+from modelrollout.plan.observation import ActionView, Observation, Reading
 from modelrollout.plan.plan import Notice
 from modelrollout.plan.watch import watched
 from modelrollout.runtime import traced
@@ -47,7 +48,7 @@ from modelrollout.runtime.history import Histories
 from modelrollout.runtime.hub import MetricsHub, Subscription
 from modelrollout.runtime.ledger import Entry, Ledger
 from modelrollout.runtime.observe import Observer, Seen
-from modelrollout.runtime.projections import Deployment
+from modelrollout.runtime.projections import Deployment, Revision
 from modelrollout.runtime.queue import Key
 from modelrollout.runtime.readings import Arms, subscription
 from modelrollout.runtime.registry_link import RegistryLink
@@ -188,14 +189,7 @@ class Reconciler:
             if revision.read()[1] != (view.status if view else ModelRevisionStatus()):
                 # Somebody wrote while we acted: the cache has the newer version, the plan rests on the older one.
                 raise Conflict(409, "Conflict", f"the status of {revision.name} has changed since this was planned")
-            body = await self._api.patch_status(
-                MODEL_REVISIONS,
-                namespace=deployment.namespace,
-                name=revision.name,
-                resource_version=revision.resource_version,
-                status=status.model_dump(mode="json", by_alias=True),
-            )
-            self._cache.put(MODEL_REVISIONS, body)
+            await self._patch(MODEL_REVISIONS, deployment.namespace, revision, status)
         return await self._write_status(deployment, planned.status) or bool(planned.revisions)
 
     async def _tell(self, deployment: Deployment, answer: AnsweredAction) -> None:
@@ -205,28 +199,27 @@ class Reconciler:
             return
         status = RolloutActionStatus(outcome=answer.outcome, message=answer.message, at=answer.at)
         with contextlib.suppress(NotFound):  # its author has taken it back
-            body = await self._api.patch_status(
-                ROLLOUT_ACTIONS,
-                namespace=deployment.namespace,
-                name=answer.name,
-                resource_version=action.resource_version,
-                status=status.model_dump(mode="json", by_alias=True),
-            )
-            self._cache.put(ROLLOUT_ACTIONS, body)
+            await self._patch(ROLLOUT_ACTIONS, deployment.namespace, action, status)
 
     async def _write_status(self, deployment: Deployment, status: ModelDeploymentStatus) -> bool:
         """Whether there was anything to write."""
         if status == deployment.status:
             return False
+        await self._patch(MODEL_DEPLOYMENTS, deployment.namespace, deployment, status)
+        return True
+
+    async def _patch(
+        self, resource: Resource, namespace: str, seen: Deployment | Revision | ActionView, status: ApiType
+    ) -> None:
+        """As `seen` was; who has written since then is a Conflict."""
         body = await self._api.patch_status(
-            MODEL_DEPLOYMENTS,
-            namespace=deployment.namespace,
-            name=deployment.name,
-            resource_version=deployment.resource_version,
+            resource,
+            namespace=namespace,
+            name=seen.name,
+            resource_version=seen.resource_version,
             status=status.model_dump(mode="json", by_alias=True),
         )
-        self._cache.put(MODEL_DEPLOYMENTS, body)
-        return True
+        self._cache.put(resource, body)
 
     async def _stall(self, deployment: Deployment, *, reason: str, message: str) -> None:
         now = self._clock.now()

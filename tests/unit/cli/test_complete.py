@@ -42,6 +42,8 @@ def stand() -> Stand:
         (["status", "-n", "elsewhere", ""], []),
         (["status", "-n", ""], ["payments"]),
         (["status", "-o", ""], ["wide", "json", "yaml"]),
+        (["status", "--output=w"], ["wide"]),
+        (["status", "--namespace="], ["payments"]),
         (["status", "--wa"], ["--watch"]),
         (["rollback", "fraud", "--to", ""], REVISIONS),
         (["rollback", "--reason", ""], []),
@@ -66,6 +68,7 @@ def test_choices(stand: Stand, line: list[str], choices: list[str]) -> None:
         ["lint", "a.yaml", ""],
         ["simulate", "--policy", ""],
         ["status", "--kubeconfig", ""],
+        ["simulate", "--policy="],
     ],
 )
 def test_files_are_the_shells_to_complete(stand: Stand, line: list[str]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from modelrollout.cli import lint
+from modelrollout.api.crd import RESOURCES
+from modelrollout.cli import check, lint
 from modelrollout.cli.errors import CliError
 from modelrollout.cli.terminal import Terminal
 from tests.apiserver.corpus_files import BAD, GOOD, Manifest
@@ -73,6 +74,20 @@ class TestTheApiServersRules:
     @pytest.mark.parametrize("path", sorted(ROLLOUTS.glob("*.yaml")), ids=lambda path: str(path.name))
     def test_the_demos_manifests_are_taken(self, path: Path) -> None:
         assert lint.run([str(path)]) == 0
+
+
+@pytest.mark.parametrize("manifest", [*GOOD, *BAD], ids=str)
+def test_what_is_right_at_a_glance_has_no_fault_at_a_closer_look(
+    manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = manifest.body
+    at_a_glance = list(check.errors(body))
+    monkeypatch.setattr(check, "_is_right", lambda *_: False)
+    assert list(check.errors(body)) == at_a_glance
+
+
+def test_every_kind_of_the_api_is_known() -> None:
+    assert {name: check.type_of(name) for name in check.KINDS} == {one.kind: one.type for one in RESOURCES}
 
 
 def _rule_of(expected: str) -> str | None:

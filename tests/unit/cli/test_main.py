@@ -16,6 +16,27 @@ NEVER = frozenset(
 HEAVY = NEVER | {"pydantic", "yaml", "ssl", "http.client", "subprocess"}
 MOST_MODULES = 7
 """Modules that a verb may load for each one that the interpreter itself has loaded."""
+MOST_MODULES_OF_A_CHECK = 10
+"""So many for one that checks what pydantic's types say."""
+
+GOOD = """\
+apiVersion: modelrollout.dev/v1alpha1
+kind: ModelDeployment
+metadata: {name: fraud}
+spec:
+  model: {name: fraud-classifier, version: "7", uri: "image://models/fraud"}
+  route: {parentRefs: [{name: public}]}
+  serving:
+    server: MLServer
+    replicas: 3
+    template:
+      spec:
+        containers:
+        - {name: server, image: "fraud:7", readinessProbe: {httpGet: {path: /ready, port: 8080}}}
+  rollout:
+    gates:
+    - {name: errors, signal: Errors, promoteWithin: {points: 0.5}}
+"""
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["help"]])
@@ -88,6 +109,19 @@ class TestHowLittleItLoads:
         assert "ssl" in found
         assert found.keys() & (NEVER | {"pydantic"}) == set()
         assert len(found) <= MOST_MODULES * len(imported("pass"))
+
+    def test_a_good_manifest_is_looked_at_with_its_own_types_alone(self, tmp_path: Path) -> None:
+        """Neither other kinds, nor what makes schemas and plans, nor statistics, for which it gives no cause."""
+        (tmp_path / "fraud.yaml").write_text(GOOD)
+        found = loaded(["lint", str(tmp_path / "fraud.yaml")])
+        assert "modelrollout.api.modeldeployment" in found
+        others = {"crd", "gatetemplate", "modelrevision"}
+        idle = {"modelrollout.plan", "modelrollout.evidence", "modelrollout.children", "modelrollout.adapters"}
+        assert (
+            found.keys() & (NEVER | {"ssl", "http.client"} | idle | {f"modelrollout.api.{name}" for name in others})
+            == set()
+        )
+        assert len(found) <= MOST_MODULES_OF_A_CHECK * len(imported("pass"))
 
 
 @pytest.fixture
