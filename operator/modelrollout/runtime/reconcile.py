@@ -46,9 +46,10 @@ from modelrollout.runtime.cache import Cache
 from modelrollout.runtime.configs import SECRET_PERIOD_SECONDS, Secrets
 from modelrollout.runtime.history import Histories
 from modelrollout.runtime.hub import MetricsHub, Subscription
+from modelrollout.runtime.kept import Revision
 from modelrollout.runtime.ledger import Entry, Ledger
 from modelrollout.runtime.observe import Observer, Seen
-from modelrollout.runtime.projections import Deployment, Revision
+from modelrollout.runtime.projections import Deployment
 from modelrollout.runtime.queue import Key
 from modelrollout.runtime.readings import Arms, subscription
 from modelrollout.runtime.registry_link import RegistryLink
