@@ -38,8 +38,19 @@ def install() -> None:
     images = {status["imageID"] for pod in pods() for status in pod["status"].get("containerStatuses", [])}
     if any(newest not in image for image in images):
         kubectl("-n", NAMESPACE, "rollout", "restart", "deployment/modelrollout")
-    _, *waits = shlex.split(command("docs/install.md", "kubectl -n modelrollout rollout status"))
-    kubectl(*waits, timeout=160)
+    _are_there()
+
+
+def told(*settings: str) -> None:
+    """Pods with these variables, as `kubectl set env` takes them."""
+    kubectl("-n", NAMESPACE, "set", "env", "deployment/modelrollout", *settings)
+    _are_there()
+
+
+def machine() -> str:
+    """The address in the nodes' network of the machine that the tests run on."""
+    configs = json.loads(_docker("network", "inspect", "kind"))[0]["IPAM"]["Config"]
+    return next(str(one["Gateway"]) for one in configs if "." in one.get("Gateway", ""))
 
 
 def pods() -> list[dict[str, Any]]:
@@ -68,6 +79,12 @@ def kill_leader(settings: Settings) -> str:
     ended = after["lastState"]["terminated"]
     assert ended["exitCode"] == 137, f"the leader ended with {ended}, not by SIGKILL"
     return name
+
+
+def _are_there() -> None:
+    """As docs/install.md has a person wait for them."""
+    _, *waits = shlex.split(command("docs/install.md", "kubectl -n modelrollout rollout status"))
+    kubectl(*waits, timeout=160)
 
 
 def _container(pod: str) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +12,6 @@ import yaml
 
 from cluster.mlflow_server import MlflowServer
 from cluster.settings import load
-from demo.kubectl import kubectl
 from tests.e2e import installed
 from tests.e2e.manifests import Manifest
 from tests.registry.training import Training
@@ -56,21 +53,9 @@ def beside() -> Iterator[Registry]:
     with tempfile.TemporaryDirectory(prefix="mlflow-") as folder:
         server = MlflowServer(load(), Path(folder), host="0.0.0.0")
         with server:
-            address = f"http://{_gateway()}:{server.port}"
+            address = f"http://{installed.machine()}:{server.port}"
             try:
-                _tell_the_operator(f"MLFLOW_TRACKING_URI={address}", f"REGISTRY_POLL_SECONDS={POLL_SECONDS}")
+                installed.told(f"MLFLOW_TRACKING_URI={address}", f"REGISTRY_POLL_SECONDS={POLL_SECONDS}")
                 yield Registry(server, Training(server.url, Path(folder)), address)
             finally:
-                _tell_the_operator("MLFLOW_TRACKING_URI-", "REGISTRY_POLL_SECONDS-")
-
-
-def _gateway() -> str:
-    """The machine's own address in the nodes' network."""
-    done = subprocess.run(["docker", "network", "inspect", "kind"], capture_output=True, text=True, check=True)
-    configs = json.loads(done.stdout)[0]["IPAM"]["Config"]
-    return next(str(one["Gateway"]) for one in configs if "." in one.get("Gateway", ""))
-
-
-def _tell_the_operator(*settings: str) -> None:
-    kubectl("-n", installed.NAMESPACE, "set", "env", "deployment/modelrollout", *settings)
-    kubectl("-n", installed.NAMESPACE, "rollout", "status", "deployment/modelrollout", "--timeout=150s", timeout=160)
+                installed.told("MLFLOW_TRACKING_URI-", "REGISTRY_POLL_SECONDS-")

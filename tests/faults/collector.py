@@ -27,7 +27,7 @@ class Told:
 class Collector:
     """To be entered. A silent one answers no request before it ends."""
 
-    def __init__(self, *, status: int = 200, silent: bool = False) -> None:
+    def __init__(self, *, host: str = "127.0.0.1", status: int = 200, silent: bool = False) -> None:
         self.status = status
         self.requests = 0
         self.spans: list[Told] = []
@@ -35,13 +35,17 @@ class Collector:
         self._may_answer = threading.Event()
         if not silent:
             self._may_answer.set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = ThreadingHTTPServer((host, 0), self._handler())
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
 
     @property
+    def port(self) -> int:
+        return self._server.server_port
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -55,11 +59,12 @@ class Collector:
     def named(self, name: str) -> list[Told]:
         return [span for span in self.spans if span.name == name]
 
-    def decisions(self) -> Counter[tuple[str, str]]:
-        """How often each outcome and reason was told of, by the events of looks."""
-        told = (
-            attributes for span in self.named("reconcile") for name, attributes in span.events if name == "decision"
-        )
+    def decisions(self, namespace: str | None = None) -> Counter[tuple[str, str]]:
+        """How often each outcome and reason was told of, by the events of looks: all, or those at one namespace."""
+        looks = self.named("reconcile")
+        if namespace is not None:
+            looks = [span for span in looks if span.attributes["k8s.namespace.name"] == namespace]
+        told = (attributes for span in looks for name, attributes in span.events if name == "decision")
         return Counter((each["modelrollout.outcome"], each["modelrollout.decision"]) for each in told)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

@@ -1,7 +1,9 @@
 """Traces of whole rollouts, as a collector gets them over HTTP; and rollouts beside a collector that takes none."""
 
+import asyncio
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,9 @@ from modelrollout.runtime import traced
 from tests.faults.collector import Collector
 from tests.faults.direct import Meddle, Moment, Request
 from tests.faults.scenarios import BAD_ONE, GOOD, Scenario, play
-from tests.faults.world import World
+from tests.faults.store import Store
+from tests.faults.wired import Wired
+from tests.faults.world import World, brisk
 
 SCENARIOS = pytest.mark.parametrize("scenario", [GOOD, BAD_ONE], ids=lambda scenario: scenario.name)
 
@@ -27,9 +31,9 @@ def tracer(collector: Collector, monkeypatch: pytest.MonkeyPatch, *, patience_se
     return OpenTelemetry(identity="operator-0", patience_seconds=patience_seconds)
 
 
-def decisions(world: World) -> Counter[tuple[str, str]]:
+def decisions_of(store: Store) -> Counter[tuple[str, str]]:
     """Those that the revisions' status keeps."""
-    kept = (one for body in world.store.all(MODEL_REVISIONS) for one in body["status"]["decisions"])
+    kept = (one for body in store.all(MODEL_REVISIONS) for one in body["status"]["decisions"])
     return Counter((one["outcome"], one["reason"]) for one in kept)
 
 
@@ -64,7 +68,7 @@ async def test_every_decision_has_its_span(scenario: Scenario, monkeypatch: pyte
     with Collector() as collector:
         world = await traced_rollout(scenario, collector, monkeypatch)
 
-    assert collector.decisions() == decisions(world)
+    assert collector.decisions() == decisions_of(world.store)
     deciding = [span.attributes for span in collector.named("reconcile") if span.events]
     assert len(deciding) >= 4
     for attributes in deciding:
@@ -86,7 +90,7 @@ async def test_a_decision_whose_write_fails_is_told_of_once(
     results = Counter(span.attributes["modelrollout.result"] for span in collector.named("reconcile"))
     assert results["conflict"] >= 3
     assert all(span.failed for span in collector.named("reconcile") if span.attributes["modelrollout.result"] != "ok")
-    assert collector.decisions() == decisions(world)
+    assert collector.decisions() == decisions_of(world.store)
 
 
 async def test_questions_are_children_of_the_look_or_the_tick_that_asks_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,3 +159,23 @@ async def test_a_collector_that_is_away_or_refuses_is_told_of_once(
     assert len(told) == 1
     assert "traces cannot be sent and are dropped" in told[0]
     assert "401" in told[0]
+
+
+async def test_a_whole_process_sends_what_its_environment_asks_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`main.run`, over real connections; nothing of the Lease, and what is left is sent before it ends."""
+    with Collector() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        async with Wired(monkeypatch, tmp_path) as wired:
+            wired.apply(brisk("1"))
+            operator = wired.operator()
+            await wired.until(lambda: wired.status().get("stage") == "Live")
+            wired.stop()
+            async with asyncio.timeout(30):
+                assert await operator == 0
+
+    assert collector.decisions() == decisions_of(wired.store)
+    asked = {span.attributes.get("modelrollout.resource") for span in collector.spans} - {None}
+    assert {"deployments", "modeldeployments", "modelrevisions"} <= asked
+    assert "leases" not in asked
