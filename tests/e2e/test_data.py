@@ -25,7 +25,7 @@ ANSWERS: Manifest = {
     "signal": "Distribution",
     "output": biopsies.OUTPUT,
     "tolerate": {"points": 3},
-    "promoteWithin": {"points": 15},
+    "promoteWithin": {"points": 25},
 }
 AGREEMENT: Manifest = {"name": "agreement", "signal": "Agreement", "target": 0.9, "onDisagreement": "Rollback"}
 FEATURES = "modelrollout.dev/feature-pipeline"

@@ -284,47 +284,59 @@ def log_harm(evidence: ShapeEvidence) -> float:
     if not evidence.edges:
         return 0.0
     rest = log(1 - harm.invested(evidence.intervals, planned=evidence.planned_intervals))
-    return log_add(log_mean(log_mean(stakes) for _, _, stakes in _stakes(evidence)), rest)
+    return log_add(log_mean(log_mean(stakes) for _, stakes in _stakes(evidence)), rest)
 
 
-def _stakes(evidence: ShapeEvidence) -> Iterator[tuple[str, str, tuple[float, ...]]]:
+def _stakes(evidence: ShapeEvidence) -> Iterator[tuple[str, tuple[float, ...]]]:
     for name, edge in evidence.edges.items():
-        yield name, "more", edge.more
+        yield name, edge.more
         if edge.fewer:
-            yield name, "fewer", edge.fewer
+            yield name, edge.fewer
 
 
-def worst(evidence: ShapeEvidence) -> tuple[str, str] | None:
-    """The edge with the most evidence of harm, and whether the candidate has more or fewer requests beyond it."""
+def worst(evidence: ShapeEvidence) -> str | None:
+    """The edge with the most evidence of harm."""
     if not evidence.edges:
         return None
     # By the largest stake: it is within ln 7 of their mean, and this only names what is shown.
-    name, direction, _ = max(_stakes(evidence), key=lambda stakes: max(stakes[2]))
-    return name, direction
+    return max(_stakes(evidence), key=lambda stakes: max(stakes[1]))[0]
 
 
-def _directions(evidence: ShapeEvidence) -> Iterator[tuple[float, ...]]:
-    """The safety sums of every edge and direction."""
-    for edge in evidence.edges.values():
-        yield edge.safety_logs
+def _directions(evidence: ShapeEvidence) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """The safety sums of every edge and direction, with the edge's name."""
+    for name, edge in evidence.edges.items():
+        yield name, edge.safety_logs
         if evidence.both:
-            yield tuple(flip - one for flip, one in zip(evidence.safety_flips, edge.safety_logs, strict=True))
+            yield name, tuple(flip - one for flip, one in zip(evidence.safety_flips, edge.safety_logs, strict=True))
 
 
-def safety_sums(evidence: ShapeEvidence, policy: ShapePolicy) -> tuple[float, ...]:
-    """ln E_safe of each bet, at the edge and in the direction that has earned least; zeros while nothing is known."""
+def _least(evidence: ShapeEvidence, policy: ShapePolicy) -> tuple[str, tuple[float, ...]]:
+    """ln E_safe of each bet, at the edge and in the direction that has earned least, and that edge's name."""
     slopes = evidence.safety_slopes
     return min(
         (
-            tuple(
-                (constant + slope * policy.promote_within) / evidence.phi
-                for constant, slope in zip(constants, slopes, strict=True)
+            (
+                name,
+                tuple(
+                    (constant + slope * policy.promote_within) / evidence.phi
+                    for constant, slope in zip(constants, slopes, strict=True)
+                ),
             )
-            for constants in _directions(evidence)
+            for name, constants in _directions(evidence)
         ),
-        key=log_mean,
-        default=_ZEROS,
+        key=lambda found: log_mean(found[1]),
+        default=("", _ZEROS),
     )
+
+
+def safety_sums(evidence: ShapeEvidence, policy: ShapePolicy) -> tuple[float, ...]:
+    """Of the edge that has earned least; zeros while nothing is known."""
+    return _least(evidence, policy)[1]
+
+
+def least_safe(evidence: ShapeEvidence, policy: ShapePolicy) -> str | None:
+    """The edge that a promotion waits for."""
+    return _least(evidence, policy)[0] or None
 
 
 def log_safety(evidence: ShapeEvidence, policy: ShapePolicy) -> float:
@@ -338,7 +350,7 @@ def upper_bound(evidence: ShapeEvidence, *, false_promotion: float) -> float:
     line = math.log(1 / false_promotion)
     slopes = tuple(value / evidence.phi for value in evidence.safety_slopes)
     bound = 0.0
-    for sums in _directions(evidence):
+    for _, sums in _directions(evidence):
         constants = tuple(value / evidence.phi for value in sums)
         if safety.log_evidence(constants=constants, slopes=slopes, excess=bound) < line:
             bound = safety.upper_bound(constants=constants, slopes=slopes, false_promotion=false_promotion)

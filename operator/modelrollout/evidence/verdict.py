@@ -38,7 +38,7 @@ from modelrollout.evidence.kinds import (
 from modelrollout.evidence.limit import LimitEvidence, LimitPolicy, breached, within
 from modelrollout.evidence.logs import log_sum
 from modelrollout.evidence.mean import MeanEvidence
-from modelrollout.evidence.shape import ShapeEvidence, worst
+from modelrollout.evidence.shape import ShapeEvidence, ShapePolicy, least_safe, worst
 
 
 class Verdict(enum.StrEnum):
@@ -69,9 +69,9 @@ class ErrorRates:
 class GateVerdict:
     """One gate's part in a judgement, with its numbers. Logs are natural.
 
-    `upper_bound` is None where a gate counts no requests. Counts of a Shape are those at `edge`, where the candidate
-    differs most; those of an Agreement are pairs and noise pairs, with those that disagree. `values` are the means of a
-    Mean (candidate, live) and the newest value of a Limit.
+    `upper_bound` is None where a gate counts no requests. Counts of a Shape are those at `edge`: where the candidate
+    differs most if it failed, else where it has earned least safety. Those of an Agreement are pairs and noise pairs,
+    with those that disagree. `values` are the means of a Mean (candidate, live) and the newest value of a Limit.
     """
 
     gate: str
@@ -217,11 +217,11 @@ def _gate_verdict(
     match evidence:
         case GateEvidence():
             candidate, stable, intervals = evidence.candidate, evidence.stable, evidence.intervals
-        case ShapeEvidence():
+        case ShapeEvidence() if isinstance(policy, ShapePolicy):
             intervals = evidence.intervals
             candidate, stable = Counts(evidence.candidate_total), Counts(evidence.stable_total)
-            if (found := worst(evidence)) is not None:
-                edge = found[0]
+            edge = worst(evidence) if verdict is Verdict.Fail else least_safe(evidence, policy)
+            if edge is not None:
                 known = evidence.edges[edge]
                 candidate = Counts(evidence.candidate_total, min(known.candidate, evidence.candidate_total))
                 stable = Counts(evidence.stable_total, min(known.stable, evidence.stable_total))

@@ -217,3 +217,20 @@ def test_policies_need_sensible_numbers() -> None:
     for wrong in ({"tolerate": 3.0}, {"block_seconds": 0.0}, {"weight": -1.0}, {"promote_within": math.inf}):
         with pytest.raises(EvidenceError, match="Gate temperature"):
             replace(MEAN, **wrong)  # type: ignore[arg-type]
+
+
+def test_until_a_shape_fails_it_is_told_by_the_edge_that_a_promotion_waits_for() -> None:
+    """Nobody is ever beyond the one edge, so that nothing needs to be learnt about it."""
+    scores = ShapePolicy(name="scores", tolerate=0.03, promote_within=0.1, both=True)
+    equal = Bins(("missing", "0.5..1"), 10.0, (0.0, 4.0))
+    other = Bins(("missing", "0.5..1"), 10.0, (0.0, 9.0))
+    evidence = fresh(scores)
+    for _ in range(20):
+        evidence = observe(evidence, scores, Spread(candidate=equal, stable=equal))
+    (waiting,) = judge([(scores, evidence)], rates=RATES).gates
+    assert (waiting.verdict, waiting.edge) == (Verdict.Insufficient, "0.5..1")
+    assert waiting.candidate == Counts(200.0, 80.0)
+    for _ in range(200):
+        evidence = observe(evidence, scores, Spread(candidate=other, stable=equal))
+    (failed,) = judge([(scores, evidence)], rates=RATES).gates
+    assert (failed.verdict, failed.edge) == (Verdict.Fail, "0.5..1")
