@@ -25,7 +25,7 @@ from modelrollout.api.revision import short
 from modelrollout.api.rolloutaction import Answer, Verb
 from modelrollout.plan.alarm import complaint_of, sentence
 from modelrollout.plan.alerts import ROLLING, Complaint, settled
-from modelrollout.plan.disagreement import disagreeing
+from modelrollout.plan.disagreement import disagreeing, waiting_since_told
 from modelrollout.plan.observation import ActionView, Observation
 from modelrollout.plan.plan import Decision
 from modelrollout.plan.records import cut, record
@@ -39,8 +39,7 @@ from modelrollout.plan.watch import soak_weight
 class Heeded:
     """What the plan starts from, and the action that was heard, if one was.
 
-    `refusal` says why nothing came of it. `decides`: it asks for a decision that is still to be made. `accepts`: under
-    which reason it is on record, if it accepts what was found.
+    `refusal` says why nothing came of it. `decides`: it asks for a decision that is still to be made.
     """
 
     observation: Observation
@@ -48,7 +47,6 @@ class Heeded:
     outcome: Answer = Answer.APPLIED
     message: str = ""
     decides: bool = False
-    accepts: str | None = None
 
     def told(self, decision: Decision, now: datetime) -> tuple[AnsweredAction, ...]:
         """The answers to be kept, newest last."""
@@ -129,14 +127,12 @@ def _approve(heard: Heeded, observation: Observation, action: ActionView, now: d
     version = candidate.spec.model.version
     if accepts:
         message = f"the disagreement of version {version} is accepted: gate {', '.join(accepts)}"
-        resumed = _with(heard, {"approval": approval, "resumed_at": now}, message)
-        return replace(resumed, accepts="DisagreementAccepted")
+        return _with(heard, {"approval": approval, "resumed_at": now}, message)
     if alerts:
         names = ", ".join(f"{alert.name} (entry {alert.policy})" for alert in alerts)
         left = tuple(alert for alert in observation.status.reviews if alert not in alerts)
         message = f"version {version} goes on in spite of alert {names}"
-        resumed = _with(heard, {"approval": approval, "resumed_at": now, "reviews": left}, message)
-        return replace(resumed, accepts="SharedAlertAccepted")
+        return _with(heard, {"approval": approval, "resumed_at": now, "reviews": left}, message)
     message = f"version {version} is approved until {approval.expires_at:%Y-%m-%d %H:%M:%S} UTC"
     return _with(heard, {"approval": approval}, message)
 
@@ -228,18 +224,20 @@ def _with(heard: Heeded, changes: Mapping[str, object], message: str) -> Heeded:
 _NOTED = {
     Verb.PAUSE: (Outcome.PAUSE, "PausedByPerson"),
     Verb.RESUME: (Outcome.RESUME, "Resumed"),
+    Verb.APPROVE: (Outcome.RESUME, "DisagreementAccepted"),
 }
 
 
 def noted(heeded: Heeded, decision: Decision, now: datetime) -> Decision:
-    """A pause, its end and what is accepted are on record, unless the same plan has decided more."""
+    """A pause, its end and a disagreement that is accepted are on record, unless the same plan has decided more."""
     action = heeded.action
     if action is None or heeded.outcome is not Answer.APPLIED or decision.record is not None:
         return decision
-    noting = (Outcome.RESUME, heeded.accepts) if heeded.accepts else _NOTED.get(action.spec.action)
-    if noting is None or decision.candidate is None:
-        return decision  # a review that is passed has a record of its own
-    outcome, reason = noting
+    if action.spec.action not in _NOTED or decision.candidate is None:
+        return decision
+    if action.spec.action is Verb.APPROVE and not waiting_since_told(heeded.observation):
+        return decision  # a review that is passed, or an alert that is accepted, has a record of its own
+    outcome, reason = _NOTED[action.spec.action]
     message = f"{heeded.message}, asked by {action.spec.requested_by}: {action.spec.reason}"
     return replace(
         decision,

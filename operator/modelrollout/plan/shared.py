@@ -11,9 +11,9 @@ from datetime import datetime
 
 from modelrollout.api.alerts import FiredAlert, SharedAlert
 from modelrollout.api.modeldeployment import StageName
-from modelrollout.api.modelrevision import Outcome
+from modelrollout.api.modelrevision import DecisionRecord, Outcome
 from modelrollout.plan.alarm import told_labels, watched
-from modelrollout.plan.alerts import Complaint, complaint, names_of_live
+from modelrollout.plan.alerts import Complaint, complaint, names_of_live, settled
 from modelrollout.plan.observation import Observation, RevisionView
 from modelrollout.plan.plan import Decision, Standing
 from modelrollout.plan.records import record
@@ -21,6 +21,7 @@ from modelrollout.plan.review import awaited
 from modelrollout.plan.situation import Situation
 
 REASON = "SharedAlert"
+ACCEPTED = "SharedAlertAccepted"
 
 
 def questioned(observation: Observation, now: datetime) -> Observation:
@@ -60,44 +61,87 @@ def answerable(observation: Observation) -> tuple[FiredAlert, ...]:
 
 
 def shared_alert(situation: Situation) -> Decision | None:
-    """None where no person is asked about an alert."""
+    """None where no person is asked about an alert. What a person said of one is on record in a plan of its own."""
     observation = situation.observation
-    status, found = observation.status, unanswered(observation)
+    found = unanswered(observation)
     if not found:
-        return None
-    stage = status.stage or StageName.CANARY
+        return _accepted(situation)
     untold = next((alert for alert in found if not _is_told(observation, situation.candidate, alert)), None)
-    return situation.decision(
-        stage=stage,
+    return _held(
+        situation,
         reason=REASON,
         message=_message(observation, found),
+        standing=Standing.AWAITING_REVIEW,
+        told=_record(situation, Outcome.PAUSE, REASON, _message(observation, (untold,)), untold) if untold else None,
+    )
+
+
+def _accepted(situation: Situation) -> Decision | None:
+    observation, candidate = situation.observation, situation.candidate
+    approval, answered = observation.status.approval, settled(observation.status)
+    alert = next(
+        (
+            alert
+            for alert in _told(observation, candidate, REASON)
+            if alert.policy in answered and not _is_told(observation, candidate, alert, reason=ACCEPTED)
+        ),
+        None,
+    )
+    if alert is None or approval is None:
+        return None
+    message = f"it goes on in spite of alert {alert.name} (entry {alert.policy}), approved by {approval.by}: "
+    message += approval.reason
+    told = _record(situation, Outcome.RESUME, ACCEPTED, message, alert, by=approval.by)
+    held = _held(situation, reason=ACCEPTED, message=message, standing=Standing.WORKING, told=told)
+    return replace(held, wake_at=situation.now)
+
+
+def _held(
+    situation: Situation, *, reason: str, message: str, standing: Standing, told: DecisionRecord | None
+) -> Decision:
+    status = situation.observation.status
+    stage = status.stage or StageName.CANARY
+    return situation.decision(
+        stage=stage,
+        reason=reason,
+        message=message,
         weight=status.weight,
         capacity=100 if stage in (StageName.SHADOW, StageName.SOAK) else status.weight,
         mirror=stage is StageName.SHADOW,
-        standing=Standing.AWAITING_REVIEW,
-        record=record(
-            at=situation.now,
-            outcome=Outcome.PAUSE,
-            reason=REASON,
-            message=_message(observation, (untold,)),
-            stage=stage,
-            weight=status.weight,
-            judgement=situation.judgement,
-            alert=untold,
-        )
-        if untold is not None
-        else None,
+        standing=standing,
+        record=told,
     )
 
 
-def _is_told(observation: Observation, candidate: RevisionView, alert: FiredAlert) -> bool:
-    """Whether it is on record in this rollout."""
+def _record(
+    situation: Situation, outcome: Outcome, reason: str, message: str, alert: FiredAlert, *, by: str | None = None
+) -> DecisionRecord:
+    status = situation.observation.status
+    return record(
+        at=situation.now,
+        outcome=outcome,
+        reason=reason,
+        message=message,
+        stage=status.stage or StageName.CANARY,
+        weight=status.weight,
+        judgement=situation.judgement,
+        by=by,
+        alert=alert,
+    )
+
+
+def _is_told(observation: Observation, candidate: RevisionView, alert: FiredAlert, *, reason: str = REASON) -> bool:
+    return any(told.policy == alert.policy for told in _told(observation, candidate, reason))
+
+
+def _told(observation: Observation, candidate: RevisionView, reason: str) -> list[FiredAlert]:
+    """Alerts that are on record for this reason in this rollout."""
     began = observation.status.rollout_started_at
-    return any(
-        one.reason == REASON and one.alert is not None and one.alert.policy == alert.policy
+    return [
+        one.alert
         for one in candidate.status.decisions
-        if began is None or one.at >= began
-    )
+        if one.reason == reason and one.alert is not None and (began is None or one.at >= began)
+    ]
 
 
 def _message(observation: Observation, alerts: tuple[FiredAlert, ...]) -> str:

@@ -224,7 +224,7 @@ def test_a_person_may_take_longer_than_the_rollout(stage: StageName, on_inconclu
 
 @pytest.mark.parametrize(("stage", "weight"), [(StageName.SHADOW, 0), (StageName.CANARY, 50)])
 def test_one_that_is_safe_takes_no_step(stage: StageName, weight: int) -> None:
-    safe = rolling(V2, stage, live=V1, weight=weight, seen=GOOD, replicas=3)
+    safe = rolling(V2, stage, live=V1, weight=weight, seen=GOOD, replicas=3, both_served=True)
     assert plan(safe, NOW).status.stage is not stage, "or the test shows nothing"
     planned = fires(safe, firing())
     assert waits(planned)
@@ -238,7 +238,10 @@ def test_the_end_of_a_soak_waits_and_comes_with_the_approval() -> None:
     held = waiting(soaked)
 
     assert (held.status.stage, held.status.weight) == (StageName.SOAK, 100)
-    assert says(held, Verb.APPROVE).status.stable == id_of(V2)
+    approved = says(held, Verb.APPROVE)
+    assert [record.reason for record in approved.records] == ["SharedAlertAccepted"], "before anything comes of it"
+    assert approved.requeue_after is not None
+    assert plan(after(held, approved), LATER).status.stable == id_of(V2)
 
 
 def test_harm_does_not_wait() -> None:
@@ -258,6 +261,9 @@ def test_an_approval_lets_it_go_on_and_is_on_record() -> None:
     )
     (record,) = planned.records
     assert (record.outcome, record.reason, record.by) == (Outcome.RESUME, "SharedAlertAccepted", "olga")
+    assert record.message == (
+        "it goes on in spite of alert Errors (entry drift), approved by olga: the numbers look wrong"
+    )
     assert not waits(planned)
     assert planned.status.reviews == ()
     assert planned.status.resumed_at == LATER, "what the person took is not of the rollout's time"
