@@ -30,6 +30,7 @@ from modelrollout.plan.contracts import judge
 from modelrollout.plan.observation import Trouble
 from modelrollout.plan.pods import MODEL_TROUBLE
 from modelrollout.plan.shape import DRAIN
+from modelrollout.plan.shared import unanswered
 from tests.builders import ERRORS, LATENCY, REVIEW, counted, firing, id_of, pages, spec
 from tests.property.plan.world import World
 
@@ -57,6 +58,7 @@ POLICIES: Sequence[dict[str, Any]] = (
     {"stages": (FIXED, SOAK), "breaking": Breaking.REVIEW},
     {"stages": (SHADOW, FIXED, SOAK), "alerts": (pages(shared=SharedAlert.REVIEW),), "max_duration": "1m"},
 )
+REVIEWING = len(POLICIES) - 1
 AMOUNT, AGE = {"name": "amount", "type": "float"}, {"name": "age", "type": "int"}
 CONTRACTS: dict[str, dict[str, Any]] = {
     "1": {"inputs": [AMOUNT]},
@@ -154,8 +156,10 @@ class CheckedWorld(World):
     def _holds_while_a_person_is_asked_about_an_alert(self, observed: Observation, planned: Plan) -> None:
         """It goes on when that person says so, and back for any other reason."""
         before, after = observed.status, planned.status
-        if not before.reviews or before.stage not in ROLLING or before.candidate != after.candidate:
-            assert before.candidate is None or not before.reviews or after.stable == before.stable
+        if not unanswered(observed) or before.stage not in ROLLING:
+            return
+        assert after.stable == before.stable
+        if before.candidate != after.candidate:
             return
         if after.reviews:
             assert (after.stage, after.weight) == (before.stage, before.weight)
@@ -435,12 +439,38 @@ class AnyRollout(RuleBasedStateMachine):
                 assert self.world.now - view.status.traffic_ended_at < DRAIN
 
 
-AnyRollout.TestCase.settings = settings(
-    max_examples=250,
-    stateful_step_count=30,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+class AnyReviewedAlert(AnyRollout):
+    """A rollout under way, and alerts that are about neither version alone, which have a person asked."""
+
+    @initialize(
+        routed=st.booleans(),
+        policy=st.just(REVIEWING),
+        replicas=st.sampled_from([1, 3]),
+        begun=st.just("rolling"),
+        seconds=st.sampled_from([5, 15, 25, 40, 60]),
+    )
+    def something_has_begun(self, routed: bool, policy: int, replicas: int, begun: str, seconds: float) -> None:
+        super().something_has_begun(routed=routed, policy=policy, replicas=replicas, begun=begun, seconds=seconds)
+        self.an_alert_of_both_fires()
+
+    @rule()
+    def an_alert_of_both_fires(self) -> None:
+        self.an_alert_fires(version=None, seconds_ago=0, sent=False)
+
+    @rule()
+    def somebody_approves(self) -> None:
+        self.somebody_asks(verb=Verb.APPROVE, back_to=None, about=self.version, seconds=600)
+
+
+EXAMPLES = {AnyRollout: 250, AnyReviewedAlert: 50}
+for machine, examples in EXAMPLES.items():
+    machine.TestCase.settings = settings(
+        max_examples=examples,
+        stateful_step_count=30,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
 TestAnyRollout = AnyRollout.TestCase
+TestAnyReviewedAlert = AnyReviewedAlert.TestCase
