@@ -44,7 +44,7 @@ Attributes are below `modelrollout.`, but for the namespace, which is `k8s.names
 of `modelrollout_reconcile_total`; `revision`, `stage`, `weight` and `reason` (of the condition `Ready`) are how
 things shall stand after it. A question that a look asks is its child. Prometheus is asked for all rollouts at once,
 so its queries are children of a `tick`; a look and the tick that its evidence was read in have the same `read_at`.
-The observer sends no spans.
+The registry is asked and told beside the looks, in spans of their own. The observer sends none.
 
 No rollout waits for a collector: spans go into a bounded queue and are dropped where it is full, and a collector that
 is away is told of once in the log. With many rollouts, sample: `OTEL_TRACES_SAMPLER=traceidratio` and

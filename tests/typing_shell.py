@@ -3,7 +3,8 @@
 import os
 import pty
 import select
-import signal
+import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -12,6 +13,9 @@ from typing import Self
 PATIENCE_SECONDS = 30.0
 READY = "-ready-"
 CLEAR, TAB = "\x15", "\t"
+_AT_A_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
+)
 
 
 class TypingShell:
@@ -21,12 +25,16 @@ class TypingShell:
         self._command = command
         self._setup = setup
         self._environ = {**environ, "TERM": "dumb", "COLUMNS": "400", "LINES": "50"}
-        self._pid = self._terminal = 0
+        self._terminal = -1
+        self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        self._pid, self._terminal = pty.fork()
-        if self._pid == 0:
-            os.execvpe(self._command[0], list(self._command), self._environ)
+        self._terminal, inside = pty.openpty()
+        command = [sys.executable, "-c", _AT_A_TERMINAL, *self._command]
+        self._process = subprocess.Popen(
+            command, stdin=inside, stdout=inside, stderr=inside, env=self._environ, start_new_session=True
+        )
+        os.close(inside)
         half = len(READY) // 2
         # In two halves, so that the line itself is not taken for what it prints.
         self._see(f"stty columns 400; {self._setup}; echo '{READY[:half]}''{READY[half:]}'\n", READY)
@@ -35,9 +43,10 @@ class TypingShell:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        os.kill(self._pid, signal.SIGKILL)
+        assert self._process is not None
+        self._process.kill()
         os.close(self._terminal)
-        os.waitpid(self._pid, 0)
+        self._process.wait()
 
     def completes(self, line: str, shown: str) -> None:
         """On an empty line, this is typed and then the key for completion; `shown` appears."""

@@ -95,7 +95,7 @@ def test_a_long_history(samples: list[Sample]) -> None:
     assert max(one.largest for one in samples) <= 8000
     assert full.listed <= KEPT * 8000
     assert last.status <= first.status + 10
-    assert full.cached <= KEPT * 50_000
+    assert full.cached <= KEPT * 6_000
 
 
 def test_a_restart_lists_each_kind_once_however_long_the_history_is(samples: list[Sample]) -> None:

@@ -24,6 +24,7 @@ from tests.e2e.users import Seen, Users
 
 if TYPE_CHECKING:
     from tests.e2e.given import Given
+    from tests.e2e.registry import Registry
     from tests.e2e.then import Then
     from tests.e2e.when import When
 
@@ -38,6 +39,9 @@ class World:
     history: History
     gateway: str
     prometheus: str
+    mlflow: Registry | None = None
+    """Where a test needs it."""
+
     run: str = field(default_factory=lambda: secrets.token_hex(3))
     """Label of this run's namespaces, so that none of them stays behind."""
 

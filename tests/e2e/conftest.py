@@ -9,7 +9,7 @@ import pytest
 
 from cluster.settings import load as cluster_settings
 from demo.kubectl import kubectl
-from tests.e2e import installed, side_by_side
+from tests.e2e import installed, registry, side_by_side
 from tests.e2e.case import RUN_LABEL, Case, World
 from tests.e2e.history import History
 
@@ -27,10 +27,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def world() -> Iterator[World]:
-    """The operator installed, and every change of our kinds watched."""
+def mlflow(request: pytest.FixtureRequest) -> Iterator[registry.Registry | None]:
+    """From before the first test to after the last one: to tell the operator of it is to restart it."""
     installed.require_cluster()
     installed.install()
+    if not any(item.path.name == "test_registry.py" for item in request.session.items):
+        yield None
+        return
+    with registry.beside() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def world(mlflow: registry.Registry | None) -> Iterator[World]:
+    """The operator installed, and every change of our kinds watched."""
     settings = cluster_settings()
     history = History()
     history.start()
@@ -38,6 +48,7 @@ def world() -> Iterator[World]:
         history=history,
         gateway=f"http://127.0.0.1:{settings.gateway_port}",
         prometheus=f"http://127.0.0.1:{settings.prometheus_port}",
+        mlflow=mlflow,
     )
     yield shared
     history.stop()

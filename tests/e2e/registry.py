@@ -1,4 +1,4 @@
-"""A real MLflow server beside the cluster, where pods reach it; the operator knows it for as long as a test lasts."""
+"""A real MLflow server beside the cluster, where pods reach it; the operator knows it for as long as tests run."""
 
 from __future__ import annotations
 

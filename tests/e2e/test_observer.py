@@ -43,6 +43,7 @@ def test_whatever_becomes_of_the_observer_users_notice_nothing(case: Case) -> No
 
     when.applied(manifest("v2", stages=[LONG_SHADOW], gates=[ERRORS], observe=OBSERVE))
     for name, trouble in (("left alone", _peace), ("killed", _killed), ("starved", _starved), ("fed", _fed)):
+        kubectl("wait", "--for=condition=Available", "deployments", "--all", "-n", case.namespace, timeout=60)
         then.comes_to_be(f"pairs are compared before it is {name}", lambda: _pairs(case) > 0)
         with trouble(case):
             during = _users(case)

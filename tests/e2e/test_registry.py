@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
 from tests.e2e import registry
 from tests.e2e.case import Case
 from tests.e2e.history import Object
 from tests.e2e.manifests import CANARY, ERRORS, SOAK
 from tests.e2e.then import condition
 from tests.e2e.waiting import until
-
-pytestmark = pytest.mark.alone
 
 POLICY: Object = {
     "stages": [CANARY, SOAK],
@@ -27,51 +23,52 @@ POLICY: Object = {
 
 def test_from_training_to_production_and_back(case: Case) -> None:
     given, when, then = case.steps()
-    with registry.beside() as mlflow:
-        client, model = mlflow.training.client, mlflow.training.model("biopsy")
-        for number, f1 in (("1", 0.91), ("2", 0.93), ("3", 0.5), ("4", 0.94)):
-            mlflow.training.register(model, metrics={"f1": f1}, description=f"training {number}", text=number)
-        client.set_registered_model_alias(model, "staging", "1")
-        when.config_map("fetch-model", **{"fetch.py": (registry.FOLDER / "fetch.py").read_text()})
+    mlflow = case.world.mlflow
+    assert mlflow is not None
+    client, model = mlflow.training.client, mlflow.training.model("biopsy")
+    for number, f1 in (("1", 0.91), ("2", 0.93), ("3", 0.5), ("4", 0.94)):
+        mlflow.training.register(model, metrics={"f1": f1}, description=f"training {number}", text=number)
+    client.set_registered_model_alias(model, "staging", "1")
+    when.config_map("fetch-model", **{"fetch.py": (registry.FOLDER / "fetch.py").read_text()})
 
-        when.applied(mlflow.following(model, alias="staging", rollout=POLICY))
-        then.ends("Live", version="1")
-        _comes_to(case, "the registry knows", _synced)
-        assert mlflow.aliases(model) == {"staging": "1", "champion": "1"}
-        for pod in then.pods("1"):
-            fetched = case.execute(pod, "python3", "-c", "print(open('/model/model.txt').read())")
-            assert fetched.strip() == "1", "by the init container"
-        given.users()
+    when.applied(mlflow.following(model, alias="staging", rollout=POLICY))
+    then.ends("Live", version="1")
+    _comes_to(case, "the registry knows", _synced)
+    assert mlflow.aliases(model) == {"staging": "1", "champion": "1"}
+    for pod in then.pods("1"):
+        fetched = case.execute(pod, "python3", "-c", "print(open('/model/model.txt').read())")
+        assert fetched.strip() == "1", "by the init container"
+    given.users()
 
-        # A moved alias is a rollout.
-        case.changed()
-        client.set_registered_model_alias(model, "staging", "2")
-        _comes_to(case, "version 2 is live", lambda found: _is_live(found, "2") and _synced(found))
-        assert mlflow.aliases(model) == {"staging": "2", "champion": "2", "previous": "1"}
-        assert mlflow.tags(model, "1")["state"] == "Superseded"
-        assert mlflow.tags(model, "2").keys() == {"state", "liveAt", "periods"}
-        changes = case.revisions("2")[-1][-1].status["changes"]["entries"]
-        assert changes[0] == "training 2"
-        assert "metric f1: 0.91 → 0.93" in changes
+    # A moved alias is a rollout.
+    case.changed()
+    client.set_registered_model_alias(model, "staging", "2")
+    _comes_to(case, "version 2 is live", lambda found: _is_live(found, "2") and _synced(found))
+    assert mlflow.aliases(model) == {"staging": "2", "champion": "2", "previous": "1"}
+    assert mlflow.tags(model, "1")["state"] == "Superseded"
+    assert mlflow.tags(model, "2").keys() == {"state", "liveAt", "periods"}
+    changes = case.revisions("2")[-1][-1].status["changes"]["entries"]
+    assert changes[0] == "training 2"
+    assert "metric f1: 0.91 → 0.93" in changes
 
-        # One that is worse on paper gets no pod.
-        case.changed()
-        client.set_registered_model_alias(model, "staging", "3")
-        _comes_to(case, "version 3 is rejected", lambda found: _reason(found, "RolledBack") == "OfflineWorse")
-        assert not then.pods("3")
-        then.state_of("3", "Rejected")
+    # One that is worse on paper gets no pod.
+    case.changed()
+    client.set_registered_model_alias(model, "staging", "3")
+    _comes_to(case, "version 3 is rejected", lambda found: _reason(found, "RolledBack") == "OfflineWorse")
+    assert not then.pods("3")
+    then.state_of("3", "Rejected")
 
-        # Back from what is live: the alias stays where people put it, and the others move back.
-        then.pods_are_gone("1")
-        case.changed()
-        when.asked("Rollback", reason="fraud is up")
-        _comes_to(case, "version 1 is live again", lambda found: _is_live(found, "1") and _synced(found))
-        assert mlflow.aliases(model) == {"staging": "3", "champion": "1"}
-        assert mlflow.tags(model, "2")["reason"] == "RollbackRequested"
-        assert len(mlflow.tags(model, "1")["periods"].split()) == 2, "it was live twice"
+    # Back from what is live: the alias stays where people put it, and the others move back.
+    then.pods_are_gone("1")
+    case.changed()
+    when.asked("Rollback", reason="fraud is up")
+    _comes_to(case, "version 1 is live again", lambda found: _is_live(found, "1") and _synced(found))
+    assert mlflow.aliases(model) == {"staging": "3", "champion": "1"}
+    assert mlflow.tags(model, "2")["reason"] == "RollbackRequested"
+    assert len(mlflow.tags(model, "1")["periods"].split()) == 2, "it was live twice"
 
-        _ends_without_the_registry(case, mlflow, model)
-        then.users_saw_no_failure()
+    _ends_without_the_registry(case, mlflow, model)
+    then.users_saw_no_failure()
 
 
 def _ends_without_the_registry(case: Case, mlflow: registry.Registry, model: str) -> None:

@@ -14,6 +14,7 @@ from tests.faults.collector import Collector
 from tests.faults.direct import Meddle, Moment, Request
 from tests.faults.scenarios import BAD_ONE, GOOD, Scenario, play
 from tests.faults.store import Store
+from tests.faults.test_registry import asking, begun
 from tests.faults.wired import Wired
 from tests.faults.world import World, brisk
 
@@ -109,6 +110,25 @@ async def test_questions_are_children_of_the_look_or_the_tick_that_asks_them(mon
     read = {span.attributes.get("modelrollout.read_at") for span in collector.named("reconcile")} - {None}
     assert read
     assert read <= ticks
+
+
+async def test_every_question_to_the_registry_has_its_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Collector() as collector:
+        sending = tracer(collector, monkeypatch)
+        async with World(tracer=sending) as world:
+            await begun(world, asking())
+            world.registry.goes_down()
+            world.apply(asking("models:/fraud/2"))
+            await world.until(lambda: world.condition("Stalled").get("status") == "True", within=60)
+            log = list(world.registry.log)
+        await sending.close()
+
+    told = [span for span in collector.spans if span.name.startswith("registry ")]
+    assert Counter(span.name for span in told) == Counter(f"registry {line.split()[0]}" for line in log)
+    results = Counter(span.attributes["modelrollout.result"] for span in told)
+    assert results["success"] >= 3
+    assert results["RegistryUnavailable"] >= 1
+    assert {span.attributes["modelrollout.model"] for span in told} == {"fraud"}
 
 
 async def test_the_table_has_every_attribute_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -140,7 +140,7 @@ class Actor:
         return [
             Reader(name=revision.name, uid=revision.uid)
             for revision in revisions
-            if any(one.copy_name == copy for one in revision.spec.config.config_maps)
+            if any(one.copy_name == copy for one in revision.read()[0].config.config_maps)
         ]
 
     async def _apply(self, resource: Resource, manifest: dict[str, Any]) -> bool:

@@ -5,7 +5,7 @@ answer to our own write is put in at once, and the watch brings the state before
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -24,7 +24,8 @@ from modelrollout.api.gates import TemplateRef
 from modelrollout.plan.observation import ActionView, PodView, RouteView, ServiceView, WorkloadView
 from modelrollout.runtime import projections
 from modelrollout.runtime.configs import Configs, config_maps_named
-from modelrollout.runtime.projections import Deployment, Revision
+from modelrollout.runtime.kept import Revision
+from modelrollout.runtime.projections import Deployment
 from modelrollout.runtime.queue import Key
 from modelrollout.runtime.templates import Templates
 
@@ -68,6 +69,11 @@ class Family:
     def __bool__(self) -> bool:
         children = (self.revisions, self.workloads, self.services, self.pods, self.routes, self.copies, self.actions)
         return self.deployment is not None or any(children)
+
+    @property
+    def rolling(self) -> bool:
+        """Whether there is a candidate, so that everything is looked at again and again."""
+        return self.deployment is not None and self.deployment.status.candidate is not None
 
 
 class Cache:
@@ -115,11 +121,15 @@ class Cache:
         match resource:
             case _ if resource is MODEL_DEPLOYMENTS:
                 leaving = body["metadata"].get("deletionTimestamp") is not None
+                was_rolling = family.rolling
                 family.deployment = None if leaving else projections.deployment(body)
+                if family.rolling is not was_rolling:
+                    _keep(family.revisions.values(), at_hand=family.rolling)
             case _ if resource is MODEL_REVISIONS:
                 revision = projections.revision(body)
                 if revision is not None:
                     family.revisions[name] = revision
+                    _keep((revision,), at_hand=family.rolling)
             case _ if resource is DEPLOYMENTS:
                 return key if _replace(family.workloads, name, projections.workload(body)) else None
             case _ if resource is SERVICES:
@@ -173,6 +183,7 @@ class Cache:
             return None
         if resource is MODEL_DEPLOYMENTS:
             family.deployment = None
+            _keep(family.revisions.values(), at_hand=False)
         else:
             _children(family, resource).pop(name, None)
         if not family:
@@ -209,6 +220,14 @@ def _children(family: Family, resource: Resource) -> dict[str, Any]:
         ROLLOUT_ACTIONS: family.actions,
     }
     return children[resource]
+
+
+def _keep(revisions: Iterable[Revision], *, at_hand: bool) -> None:
+    for revision in revisions:
+        if at_hand:
+            revision.unpack()
+        else:
+            revision.pack()
 
 
 def _replace(views: dict[str, Any], name: str, view: object) -> bool:

@@ -32,6 +32,7 @@ from modelrollout.plan.write_back import registry_place
 from modelrollout.runtime.cache import Cache, Family
 from modelrollout.runtime.history import Histories
 from modelrollout.runtime.hub import MetricsHub, Tick
+from modelrollout.runtime.kept import Revision
 from modelrollout.runtime.ledger import Counters, Entry, Ledger
 from modelrollout.runtime.projections import Deployment
 from modelrollout.runtime.queue import Key
@@ -241,16 +242,19 @@ def _observer(family: Family, deployment: str) -> ObserverView | None:
 
 def _revisions(family: Family) -> dict[str, RevisionView]:
     """Revisions by their short digest, each with its Deployment, its Service and its pods."""
-    return {
-        revision.id: RevisionView(
-            id=revision.id,
-            spec=revision.spec,
-            uid=revision.uid,
-            created_at=revision.created_at,
-            status=revision.status,
-            workload=family.workloads.get(child_name(revision.spec.deployment, revision.id)),
-            service=family.services.get(child_name(revision.spec.deployment, revision.id)),
-            pods=tuple(pod for pod in family.pods.values() if pod.revision == revision.id),
-        )
-        for revision in family.revisions.values()
-    }
+    return {revision.id: _revision(family, revision) for revision in family.revisions.values()}
+
+
+def _revision(family: Family, revision: Revision) -> RevisionView:
+    spec, status = revision.read()
+    name = child_name(spec.deployment, revision.id)
+    return RevisionView(
+        id=revision.id,
+        spec=spec,
+        uid=revision.uid,
+        created_at=revision.created_at,
+        status=status,
+        workload=family.workloads.get(name),
+        service=family.services.get(name),
+        pods=tuple(pod for pod in family.pods.values() if pod.revision == revision.id),
+    )

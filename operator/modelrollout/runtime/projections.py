@@ -25,6 +25,7 @@ from modelrollout.plan.observation import (
     Trouble,
     WorkloadView,
 )
+from modelrollout.runtime.kept import Revision
 
 JsonObject = Mapping[str, Any]
 
@@ -54,19 +55,6 @@ class Deployment:
     spec: ModelDeploymentSpec | None
     status: ModelDeploymentStatus
     unreadable: str | None = None
-    created_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Revision:
-    """A ModelRevision. `id` is the short digest."""
-
-    id: str
-    name: str
-    resource_version: str
-    spec: ModelRevisionSpec
-    status: ModelRevisionStatus
-    uid: str = ""
     created_at: datetime | None = None
 
 

@@ -46,9 +46,10 @@ from modelrollout.runtime.cache import Cache
 from modelrollout.runtime.configs import SECRET_PERIOD_SECONDS, Secrets
 from modelrollout.runtime.history import Histories
 from modelrollout.runtime.hub import MetricsHub, Subscription
+from modelrollout.runtime.kept import Revision
 from modelrollout.runtime.ledger import Entry, Ledger
 from modelrollout.runtime.observe import Observer, Seen
-from modelrollout.runtime.projections import Deployment, Revision
+from modelrollout.runtime.projections import Deployment
 from modelrollout.runtime.queue import Key
 from modelrollout.runtime.readings import Arms, subscription
 from modelrollout.runtime.registry_link import RegistryLink
@@ -186,7 +187,7 @@ class Reconciler:
             if revision is None:
                 continue  # made by a plan whose answer has not come back yet; the next plan writes it
             view = observation.revision(id)
-            if revision.status != (view.status if view else ModelRevisionStatus()):
+            if revision.read()[1] != (view.status if view else ModelRevisionStatus()):
                 # Somebody wrote while we acted: the cache has the newer version, the plan rests on the older one.
                 raise Conflict(409, "Conflict", f"the status of {revision.name} has changed since this was planned")
             await self._patch(MODEL_REVISIONS, deployment.namespace, revision, status)

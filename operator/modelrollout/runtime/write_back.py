@@ -97,7 +97,8 @@ class WriteBack:
         deployment = family.deployment
         if deployment is None:
             return Wish()
-        views = {one.id: RevisionView(id=one.id, spec=one.spec, status=one.status) for one in family.revisions.values()}
+        read = {one.id: one.read() for one in family.revisions.values()}
+        views = {id: RevisionView(id=id, spec=spec, status=status) for id, (spec, status) in read.items()}
         return wish(
             *key,
             model=deployment.spec.model if deployment.spec is not None else None,

@@ -219,7 +219,8 @@ def test_a_revision_keeps_its_content_and_its_state() -> None:
     revision = projections.revision(body)
     assert revision is not None
     assert (revision.id, revision.name, revision.resource_version) == (id_of(V2), f"{NAME}-{id_of(V2)}", "7")
-    assert (revision.spec, revision.status.state) == (revision_spec(V2), RevisionState.CANARY)
+    spec, status = revision.read()
+    assert (spec, status.state) == (revision_spec(V2), RevisionState.CANARY)
 
 
 @pytest.mark.parametrize("broken", [{"spec": {"deployment": NAME}}, {"status": {"state": "Nonsense"}}])
