@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from modelrollout.adapters.kubernetes import MODEL_DEPLOYMENTS
+from modelrollout.api.alerts import SharedAlert
 from modelrollout.api.modeldeployment import ModelDeploymentSpec
 from modelrollout.api.modelrevision import StoredEvidence
 from modelrollout.api.revision import child_name
@@ -129,6 +130,35 @@ class AlertFound(Alarmed):
         world.prometheus.alerts.append(self.alert(world))
 
 
+def approve(world: World, of: ModelDeploymentSpec) -> None:
+    digest = world.revision(of)["spec"]["digest"]
+    world.ask(Verb.APPROVE, by="olga", candidateDigest=digest, expiresAt="2030-01-01T00:00:00Z")
+
+
+class AlertShared(Scenario):
+    """In the canary an alert fires that is about neither version alone; once people are told, somebody approves."""
+
+    async def begin(self, world: World) -> None:
+        await super().begin(world)
+        done: set[str] = set()
+
+        def follow(change: Change) -> None:
+            status = change.body.get("status", {}) if change.resource is MODEL_DEPLOYMENTS else {}
+            waits = any(c["reason"] == "SharedAlert" for c in status.get("conditions", ()))
+            if status.get("weight") == 50 and "fires" not in done:
+                done.add("fires")
+                world.prometheus.alerts.append(self.alert(world))
+            if waits and "approved" not in done:
+                done.add("approved")
+                approve(world, self.new)
+
+        world.store.listeners.append(follow)
+
+    def alert(self, world: World) -> Firing:
+        labels = {"alertname": "ModelDriftInEveryVersion", "severity": "page", "namespace": NAMESPACE}
+        return Firing({**labels, "modeldeployment": NAME, "feature": "amount"}, world.clock.now())
+
+
 INSTALL = Scenario("install", None, brisk("1"))
 GOOD = Scenario("good", brisk("1"), brisk("2"))
 BAD_ONE = Scenario("bad", brisk("1"), brisk("3", stages=(CANARY, SOAK)), BAD)
@@ -142,7 +172,22 @@ LATE = TurnsInTheSoak("late", brisk("1"), brisk("2", stages=(CANARY, HELD_BACK))
 WATCHED = brisk("2", stages=(ENDLESS, SOAK), alerts=(pages(),))
 SENT = AlertSent("alert-sent", brisk("1"), WATCHED)
 FOUND = AlertFound("alert-found", brisk("1"), WATCHED)
-SCENARIOS = (INSTALL, GOOD, BAD_ONE, GOOD_BY_RATIO, BAD_BY_RATIO, BACK, BACK_BY_RATIO, SENT, FOUND, LATE, OBSERVED)
+ASKING = (pages(name="drift", shared=SharedAlert.REVIEW),)
+SHARED = AlertShared("alert-shared", brisk("1"), brisk("2", stages=(CANARY, SOAK), alerts=ASKING))
+SCENARIOS = (
+    INSTALL,
+    GOOD,
+    BAD_ONE,
+    GOOD_BY_RATIO,
+    BAD_BY_RATIO,
+    BACK,
+    BACK_BY_RATIO,
+    SENT,
+    FOUND,
+    SHARED,
+    LATE,
+    OBSERVED,
+)
 
 
 @dataclass

@@ -20,19 +20,22 @@ from modelrollout.adapters.kubernetes import (
     Unreachable,
 )
 from modelrollout.adapters.prometheus import PrometheusUnavailable, Series
+from modelrollout.api.alerts import SharedAlert
+from modelrollout.api.revision import child_name
+from modelrollout.api.rolloutaction import Verb
 from modelrollout.plan.alerts import Firing
 from modelrollout.runtime.cache import Cache
 from modelrollout.runtime.directory import LISTED_FOR_SECONDS, Directory
 from modelrollout.runtime.filing import Filed, Filing
 from modelrollout.runtime.payload import Payload, read
-from tests.builders import NAME, NAMESPACE, id_of
+from tests.builders import NAME, NAMESPACE, id_of, pages
 from tests.faults.direct import Line, Moment
-from tests.faults.scenarios import FOUND, OPERATOR, SENT, Alarmed, Kill
+from tests.faults.scenarios import ASKING, FOUND, OPERATOR, SENT, SHARED, Alarmed, Kill, Scenario, approve
 from tests.faults.server import Refusal
 from tests.faults.wired import PATIENCE_SECONDS, Wired
-from tests.faults.world import World, brisk
+from tests.faults.world import CANARY, SOAK, World, brisk
 
-NEW = SENT.new
+V1, NEW = brisk("1"), SENT.new
 
 
 class Replica:
@@ -312,6 +315,121 @@ class TestStorm:
             assert len(world.lines[0].log) - writes <= 8
 
 
+class TestShared:
+    """An alert that is about neither version alone, and a policy that has a person asked."""
+
+    ENTRIES = (*ASKING, pages(name="late", match={"alertname": "Late"}, shared=SharedAlert.REVIEW))
+    NEW = brisk("2", stages=(CANARY, SOAK), alerts=ENTRIES, max_duration="1m")
+
+    async def begin(self, world: World) -> Firing:
+        """A canary at its first step; the shared alert that starts now."""
+        await Scenario("shared", V1, self.NEW).begin(world)
+        world.apply(self.NEW)
+        await world.until(lambda: world.weight(self.NEW) == 10, within=60)
+        await world.run(1)
+        return SHARED.alert(world)
+
+    def waits(self, world: World) -> bool:
+        told = world.condition("AwaitingReview")
+        return (told["status"], told["reason"]) == ("True", "SharedAlert")
+
+    @pytest.mark.parametrize("by_the_receiver", [True, False], ids=["by the receiver", "by the query"])
+    async def test_it_waits_for_a_person_as_long_as_it_takes_and_then_goes_live(self, by_the_receiver: bool) -> None:
+        async with World() as world:
+            alert = await self.begin(world)
+            replicas = Replica(world, world.processes[0].cache), Replica(world)
+            others = [Firing({**alert.labels, "feature": name}, alert.starts_at) for name in ("age", "country", "hour")]
+            for one in (alert, *others):
+                if by_the_receiver:
+                    for replica in replicas:
+                        await replica.take(one)
+                else:
+                    world.prometheus.alerts.append(one)
+                await world.run(30)
+            await world.run(600)
+            assert self.waits(world)
+            assert (world.status()["stage"], world.weight(self.NEW)) == ("Canary", 10)
+            assert reasons(world).count("SharedAlert") == 1
+            assert [action["status"]["outcome"] for action in actions(world)] == ["Applied"] * by_the_receiver
+            approve(world, self.NEW)
+            await world.until(lambda: world.is_live(self.NEW), within=60)
+            assert reasons(world).count("SharedAlert") == reasons(world).count("SharedAlertAccepted") == 1
+
+    async def test_a_person_who_rejects_it_takes_it_back(self) -> None:
+        async with World() as world:
+            world.prometheus.alerts.append(await self.begin(world))
+            await world.until(lambda: self.waits(world), within=5)
+            world.ask(Verb.REJECT)
+            await world.run(1)
+            assert rolled_back(world)
+            assert reasons(world)[-2:] == ["SharedAlert", "RejectedByPerson"]
+
+    async def test_it_outlasts_the_alert_and_the_process(self) -> None:
+        async with World() as world:
+            alert = await self.begin(world)
+            replica = Replica(world)
+            await replica.take(alert)
+            await world.until(lambda: self.waits(world), within=5)
+            await world.end(world.processes[-1])
+            await replica.take(resolved=[alert])
+            await world.run(60)
+            await world.start()
+            await world.run(60)
+            assert self.waits(world)
+            assert world.weight(self.NEW) == 10
+            assert reasons(world).count("SharedAlert") == 1
+
+    async def test_a_storm_of_them_is_one_question(self) -> None:
+        async with World() as world:
+            alert = await self.begin(world)
+            replicas = Replica(world, world.processes[0].cache), Replica(world)
+            before, writes = _reconciles(world), len(world.lines[0].log)
+            for number in range(40):
+                feature = {**alert.labels, "feature": f"f{number}"}
+                await replicas[number % 2].take(Firing(feature, alert.starts_at))
+                await world.run(0.2)
+            assert self.waits(world)
+            assert len(actions(world)) <= 2, "one of each replica, at most"
+            assert reasons(world).count("SharedAlert") == 1
+            assert _reconciles(world) - before <= 24
+            assert len(world.lines[0].log) - writes <= 12
+
+    async def test_each_entry_is_filed_for_itself(self) -> None:
+        async with World() as world:
+            alert = await self.begin(world)
+            late = Firing({**alert.labels, "alertname": "Late", "severity": "info"}, alert.starts_at)
+            filed = await Replica(world).take(alert, late)
+            await world.run(3)
+            assert len(filed.actions) == 2
+            asked = [review["policy"] for review in world.status()["reviews"]]
+            assert sorted(asked) == ["drift", "late"]
+            assert reasons(world).count("SharedAlert") == 2
+
+    async def test_one_that_takes_the_candidate_back_does_not_wait_for_it(self) -> None:
+        """Neither in the same payload, where nothing is left to ask, nor in the next one."""
+        async with World() as world:
+            alert = await self.begin(world)
+            pod = f"{child_name(NAME, id_of(self.NEW))}-1"
+            bad = Firing({**alert.labels, "alertname": "Errors", "pod": pod}, alert.starts_at)
+            for payload in ((alert, bad), (bad, alert)):
+                assert len((await Replica(world).take(*payload)).actions) == 1
+            assert len(actions(world)) == 1
+            await world.run(1)
+            assert rolled_back(world)
+            assert "SharedAlert" not in reasons(world)
+
+    async def test_one_that_is_sent_a_moment_later_is_heard_at_once(self) -> None:
+        async with World() as world:
+            alert = await self.begin(world)
+            replica = Replica(world)
+            await replica.take(alert)
+            pod = f"{child_name(NAME, id_of(self.NEW))}-1"
+            bad = await replica.take(Firing({**alert.labels, "alertname": "Errors", "pod": pod}, alert.starts_at))
+            assert not bad.again
+            await world.run(1)
+            assert rolled_back(world)
+
+
 def _reconciles(world: World) -> float:
     found = world.processes[-1].telemetry.registry.get_sample_value("modelrollout_reconcile_total", {"result": "ok"})
     return found or 0.0
@@ -320,7 +438,7 @@ def _reconciles(world: World) -> float:
 # Over real connections
 
 TOKEN = "s3cret"
-V1, V2 = brisk("1"), NEW
+V2 = NEW
 
 
 def sent(alert: Firing, status: str = "firing") -> bytes:

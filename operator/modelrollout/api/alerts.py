@@ -1,4 +1,5 @@
-"""Alerts that take a version back: which ones, as a policy names them by their labels, and one that did.
+"""Alerts that take a version back, or have a person asked: which ones, as a policy names them by their labels, and one
+that did.
 
 Matching is Alertmanager's: a label that is absent is an empty one, and a regular expression is RE2's and matches the
 whole value. RE2 also because it needs no more time for a bad expression than for a good one: whoever writes a policy
@@ -18,6 +19,7 @@ from modelrollout.api.base import ApiType, Duration
 from modelrollout.api.route import DnsLabel
 from modelrollout.api.rules import Rule, rule
 
+MAX_ALERT_POLICIES = 8
 MAX_MATCHERS = 10
 MAX_LABELS = 64
 MAX_VALUE_LENGTH = 200
@@ -66,6 +68,7 @@ class SharedAlert(StrEnum):
     """What an alert does that is not about the new version alone."""
 
     IGNORE = "Ignore"
+    REVIEW = "Review"
     ROLL_BACK = "RollBack"
 
 
@@ -98,7 +101,8 @@ class AlertPolicy(ApiType):
         SharedAlert,
         Field(
             description="What comes of an alert that fires for the live version as well, or whose labels do not say "
-            "which version it is about: Ignore or RollBack."
+            "which version it is about: Ignore; Review, which holds a rollout where it is until a person approves or "
+            "rejects the candidate; or RollBack."
         ),
     ] = SharedAlert.IGNORE
 
@@ -116,7 +120,7 @@ class AlertPolicy(ApiType):
 
 
 class FiredAlert(ApiType):
-    """An alert that took a version back, or asks for it."""
+    """An alert that took a version back, or asks for it, or that a person is asked about."""
 
     policy: Annotated[DnsLabel, Field(description="The entry of rollout.alerts that names it.")]
     name: Annotated[LabelValue, Field(description="Its label alertname.")]

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field, StringConstraints
 
+from modelrollout.api.alerts import MAX_ALERT_POLICIES, FiredAlert
 from modelrollout.api.base import ApiObject, ApiType
 from modelrollout.api.conditions import Condition
 from modelrollout.api.config import Config, Document, Sha256
@@ -195,6 +196,13 @@ class Approval(ApiType):
         tuple[DnsLabel, ...],
         Field(max_length=16, description="Gates whose disagreement it accepts; that outlasts the approval."),
     ] = ()
+    alerts: Annotated[
+        tuple[DnsLabel, ...],
+        Field(
+            max_length=MAX_ALERT_POLICIES,
+            description="Entries of rollout.alerts whose shared alerts it accepts; that outlasts the approval.",
+        ),
+    ] = ()
 
 
 class Promotion(ApiType):
@@ -254,6 +262,14 @@ class ModelDeploymentStatus(ApiType):
         datetime | None, Field(description="When a person let the rollout go on; its time begins anew then.")
     ] = None
     approval: Annotated[Approval | None, Field(description="Approval of the candidate by a person.")] = None
+    reviews: Annotated[
+        tuple[FiredAlert, ...],
+        Field(
+            max_length=MAX_ALERT_POLICIES,
+            description="Alerts that both versions share and that a person is asked about, one for each entry of "
+            "rollout.alerts; they hold the rollout until they are approved or the candidate is rejected.",
+        ),
+    ] = ()
     actions: Annotated[
         tuple[AnsweredAction, ...],
         Field(max_length=MAX_ANSWERS, description="RolloutActions that were answered last, newest last."),

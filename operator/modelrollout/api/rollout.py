@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from modelrollout.api.alerts import AlertPolicy, names_differ
+from modelrollout.api.alerts import MAX_ALERT_POLICIES, AlertPolicy, names_differ
 from modelrollout.api.base import ApiType, Duration, seconds
 from modelrollout.api.durations import DURATION_PATTERN
 from modelrollout.api.gates import Gate, PromotionMargin, Signal, Tolerance
@@ -214,8 +214,8 @@ class Rollout(ApiType):
     alerts: Annotated[
         tuple[AlertPolicy, ...],
         Field(
-            max_length=8,
-            description="Alerts that take the new version back at once when they fire.",
+            max_length=MAX_ALERT_POLICIES,
+            description="Alerts that take the new version back at once when they fire, or ask a person.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         ),
     ] = ()

@@ -91,7 +91,7 @@ def _paragraph(deployment: Deployment, about: Revision, decision: Mapping[str, A
 
 def _who(decision: Mapping[str, Any]) -> str:
     """A person, an alert, or the evidence alone."""
-    if alert := decision.get("alert"):
+    if (alert := decision.get("alert")) and decision["outcome"] != "Resume":
         since = stamp(datetime.fromisoformat(alert["startsAt"]))
         return f"the alert {alert['name']}, which rollout.alerts {alert['policy']} names, fires since {since}"
     if decision.get("by"):

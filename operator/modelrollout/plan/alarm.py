@@ -8,7 +8,7 @@ candidate left that it could be about.
 
 from datetime import datetime
 
-from modelrollout.api.alerts import FiredAlert
+from modelrollout.api.alerts import AlertPolicy, FiredAlert
 from modelrollout.plan.alerts import Complaint, Firing, Watched, complaint, names_of_live
 from modelrollout.plan.observation import Observation
 from modelrollout.plan.plan import Decision
@@ -39,16 +39,23 @@ def alarmed(observation: Observation, now: datetime) -> Decision | None:
     of_live = names_of_live(observation.firing, of)
     for alert in observation.firing:
         found = complaint(alert, of, now=now, of_live=of_live)
-        decision = taken_back(observation, found, now) if isinstance(found, Complaint) else None
+        if isinstance(found, str) or found.review:
+            continue
+        decision = taken_back(observation, found, now)
         if isinstance(decision, Decision):
             return decision
     return None
 
 
-def heard(observation: Observation, alert: FiredAlert, now: datetime, *, by: str) -> Decision | str:
-    """The way back that an alert asked for, or why there is none: much may have changed since it was sent."""
+def complaint_of(observation: Observation, alert: FiredAlert, now: datetime) -> Complaint | str:
+    """What an alert that was sent asks for by now: much may have changed since."""
     of = watched(observation)
-    found = complaint(Firing(alert.labels, alert.starts_at), of, now=now, of_live=names_of_live(observation.firing, of))
+    return complaint(Firing(alert.labels, alert.starts_at), of, now=now, of_live=names_of_live(observation.firing, of))
+
+
+def heard(observation: Observation, alert: FiredAlert, now: datetime, *, by: str) -> Decision | str:
+    """The way back that an alert asked for, or why there is none."""
+    found = complaint_of(observation, alert, now)
     if isinstance(found, str):
         return f"alert {alert.name}: {found}"
     return taken_back(observation, found, now, by=by)
@@ -68,7 +75,12 @@ def taken_back(observation: Observation, found: Complaint, now: datetime, *, by:
 
 
 def sentence(found: Complaint) -> str:
-    alert, policy = found.record, found.policy
+    alert = found.record
+    return f"alert {alert.name} is firing since {alert.starts_at:%H:%M:%S} ({told_labels(alert, found.policy)})"
+
+
+def told_labels(alert: FiredAlert, policy: AlertPolicy) -> str:
+    """The entry that names it, and those of its labels that tell what it is about."""
     shown = dict.fromkeys((*policy.match, *policy.match_regex, *_TOLD))
     labels = ", ".join(f"{label}={alert.labels[label]}" for label in shown if alert.labels.get(label))
-    return f"alert {alert.name} is firing since {alert.starts_at:%H:%M:%S} (entry {policy.name}: {labels})"
+    return f"entry {policy.name}: {labels}"

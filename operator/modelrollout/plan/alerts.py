@@ -1,5 +1,5 @@
-"""Whether an alert that fires takes a version back, and which one. Pure: labels and times in, a version or a reason
-out.
+"""Whether an alert that fires takes a version back, and which one, or has a person asked. Pure: labels and times in, a
+version or a reason out.
 
 Whom an alert is about is told by its labels alone, and by nothing that would have to be asked:
 
@@ -27,7 +27,7 @@ import re2
 from modelrollout.api.alerts import AlertPolicy, FiredAlert, SharedAlert, bounded, quiet
 from modelrollout.api.base import seconds
 from modelrollout.api.modeldeployment import ModelDeploymentStatus, StageName
-from modelrollout.api.revision import DIGEST_IN_NAMES
+from modelrollout.api.revision import DIGEST_IN_NAMES, short
 
 ROLLING = (StageName.EVALUATE, StageName.SHADOW, StageName.REVIEW, StageName.CANARY, StageName.SOAK)
 
@@ -102,7 +102,7 @@ class Watched:
         return promotion.at + timedelta(seconds=max(windows))
 
     def listens(self, now: datetime) -> bool:
-        """Whether there is an alert, of whatever labels, that would take a version back now."""
+        """Whether there is an alert, of whatever labels, that would do something now."""
         return bool(self.policies) and (self.rolling or (self.until is not None and now < self.until))
 
 
@@ -115,11 +115,15 @@ class About(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Complaint:
-    """An alert that takes `revision` back, which is the candidate or the live version."""
+    """An alert that takes `revision` back, which is the candidate or the live version.
+
+    `review`: it takes nothing back, and a person is to be asked about the candidate instead.
+    """
 
     alert: Firing
     policy: AlertPolicy
     revision: str
+    review: bool = False
 
     @property
     def record(self) -> FiredAlert:
@@ -179,7 +183,10 @@ def names_of_live(alerts: Iterable[Firing], watched: Watched) -> frozenset[str]:
 
 
 def complaint(alert: Firing, watched: Watched, *, now: datetime, of_live: Collection[str] = ()) -> Complaint | str:
-    """Which version it takes back, or why none; `of_live` are the names of alerts that the live version has as well."""
+    """Which version it takes back, or why none; `of_live` are the names of alerts that the live version has as well.
+
+    Where one entry takes it back and another one asks a person, there is nothing to ask.
+    """
     policies = [policy for policy, selector in watched.selectors if selector.matches(alert.labels)]
     if not policies:
         return "no entry of rollout.alerts names it"
@@ -187,13 +194,15 @@ def complaint(alert: Firing, watched: Watched, *, now: datetime, of_live: Collec
     if whose is About.NEITHER:
         return "its labels name neither the candidate nor the live version"
     answers = [_by(policy, alert, whose, watched, now=now, of_live=of_live) for policy in policies]
-    return next((answer for answer in answers if isinstance(answer, Complaint)), answers[0])
+    complaints = sorted((answer for answer in answers if isinstance(answer, Complaint)), key=lambda one: one.review)
+    return complaints[0] if complaints else answers[0]
 
 
 def _by(
     policy: AlertPolicy, alert: Firing, whose: About, watched: Watched, *, now: datetime, of_live: Collection[str]
 ) -> Complaint | str:
-    status, ignores = watched.status, policy.shared_with_live is SharedAlert.IGNORE
+    status, shared_with_live = watched.status, policy.shared_with_live
+    ignores = shared_with_live is SharedAlert.IGNORE
     if whose is About.BOTH and ignores:
         return f"its labels do not say which version it is about, and entry {policy.name} ignores what is shared"
     if watched.rolling and status.candidate is not None:
@@ -201,7 +210,12 @@ def _by(
             return "it is about the live version, and another one is being rolled out"
         if alert.name in of_live and ignores:
             return f"the live version has it as well, and entry {policy.name} ignores what is shared"
-        return _since(status.rollout_started_at, policy, alert, status.candidate)
+        shared = whose is About.BOTH or alert.name in of_live
+        review = shared and shared_with_live is SharedAlert.REVIEW
+        answered = _answered(policy, status) if review else None
+        return answered or _since(status.rollout_started_at, policy, alert, status.candidate, review=review)
+    if whose is About.BOTH and shared_with_live is SharedAlert.REVIEW:
+        return f"no rollout is under way, and what is shared asks for a review of one by entry {policy.name}"
     promotion = status.promotion
     if promotion is None or status.stable is None or status.stage is not StageName.LIVE:
         return "no rollout is under way that it could take back"
@@ -210,7 +224,24 @@ def _by(
     return _since(promotion.rollout_started_at, policy, alert, status.stable)
 
 
-def _since(began: datetime | None, policy: AlertPolicy, alert: Firing, revision: str) -> Complaint | str:
+def _answered(policy: AlertPolicy, status: ModelDeploymentStatus) -> str | None:
+    """Why nobody is to be asked: an entry asks once in a rollout."""
+    if policy.name in settled(status):
+        return f"a person has accepted what is shared and entry {policy.name} names"
+    if any(asked.policy == policy.name for asked in status.reviews):
+        return f"a person is asked already about an alert that entry {policy.name} names"
+    return None
+
+
+def settled(status: ModelDeploymentStatus) -> tuple[str, ...]:
+    """Entries whose shared alerts a person has accepted for this candidate."""
+    approval = status.approval
+    return approval.alerts if approval is not None and short(approval.digest) == status.candidate else ()
+
+
+def _since(
+    began: datetime | None, policy: AlertPolicy, alert: Firing, revision: str, *, review: bool = False
+) -> Complaint | str:
     if began is not None and alert.starts_at < began:
         return f"it fires since {alert.starts_at:%H:%M:%S}, and the rollout began after that, at {began:%H:%M:%S}"
-    return Complaint(alert=alert, policy=policy, revision=revision)
+    return Complaint(alert=alert, policy=policy, revision=revision, review=review)

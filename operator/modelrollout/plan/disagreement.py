@@ -11,6 +11,7 @@ from modelrollout.evidence import GateVerdict, Verdict
 from modelrollout.plan.observation import Observation
 from modelrollout.plan.plan import Decision, Standing
 from modelrollout.plan.records import disagreement_sentence, record
+from modelrollout.plan.review import awaited
 from modelrollout.plan.situation import Situation
 
 REASON = "Disagreement"
@@ -57,9 +58,7 @@ def disagreeing(observation: Observation, situation: Situation | None) -> tuple[
 
 def waiting_since_told(observation: Observation) -> bool:
     """Whether people have been told of a disagreement that waits for them."""
-    return any(
-        c.type == "AwaitingReview" and c.status == "True" and c.reason == REASON for c in observation.status.conditions
-    )
+    return awaited(observation) == REASON
 
 
 def _found(situation: Situation) -> list[GateVerdict]:

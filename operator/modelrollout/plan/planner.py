@@ -23,6 +23,7 @@ from modelrollout.plan.review import review
 from modelrollout.plan.rollback import harmed, inconclusive, used_up
 from modelrollout.plan.shadow import shadow
 from modelrollout.plan.shape import shape
+from modelrollout.plan.shared import questioned, shared_alert
 from modelrollout.plan.situation import Situation, assess
 from modelrollout.plan.soak import soak
 from modelrollout.plan.start import start
@@ -31,6 +32,7 @@ from modelrollout.plan.turn_back import turning_back
 
 def plan(observation: Observation, now: datetime) -> Plan:
     heeded = heed(observation, now)
+    heeded = replace(heeded, observation=questioned(heeded.observation, now))
     decision = None
     if heeded.decides and heeded.action is not None:
         answer = asked(heeded.observation, heeded.action.spec, now)
@@ -74,7 +76,8 @@ def _roll_out(observation: Observation, *, candidate: RevisionView, stable: Revi
     gate = contract_gate(situation)
     if gate.rejection is not None:
         return gate.rejection
-    held = paused(situation) or (gate.held if gate.for_a_person else None) or disagreement(situation)
+    held = paused(situation) or (gate.held if gate.for_a_person else None)
+    held = held or shared_alert(situation) or disagreement(situation)
     if held is not None:
         return gate.passing(held)
     comparing = observation.status.stage in (StageName.SHADOW, StageName.CANARY)

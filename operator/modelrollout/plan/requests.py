@@ -23,12 +23,14 @@ from modelrollout.api.modeldeployment import (
 from modelrollout.api.modelrevision import Outcome
 from modelrollout.api.revision import short
 from modelrollout.api.rolloutaction import Answer, Verb
-from modelrollout.plan.alerts import ROLLING
+from modelrollout.plan.alarm import complaint_of, sentence
+from modelrollout.plan.alerts import ROLLING, Complaint, settled
 from modelrollout.plan.disagreement import disagreeing, waiting_since_told
 from modelrollout.plan.observation import ActionView, Observation
 from modelrollout.plan.plan import Decision
 from modelrollout.plan.records import cut, record
 from modelrollout.plan.review import awaits_review
+from modelrollout.plan.shared import answerable, put, unanswered
 from modelrollout.plan.situation import accepted, situation_of
 from modelrollout.plan.watch import soak_weight
 
@@ -102,8 +104,8 @@ def _foreign(observation: Observation, action: ActionView) -> str | None:
 
 def _approve(heard: Heeded, observation: Observation, action: ActionView, now: datetime) -> Heeded:
     review, candidate = observation.spec.review, observation.candidate
-    accepts = disagreeing(observation, situation_of(observation, now))
-    if candidate is None or not (accepts or awaits_review(observation)):
+    accepts, alerts = disagreeing(observation, situation_of(observation, now)), answerable(observation)
+    if candidate is None or not (accepts or alerts or awaits_review(observation)):
         return heard.refused("no review stands before the candidate: nothing waits for an approval")
     if review is not None and review.role is not None and review.role != action.spec.role:
         return heard.refused(
@@ -120,11 +122,18 @@ def _approve(heard: Heeded, observation: Observation, action: ActionView, now: d
         at=now,
         expires_at=action.spec.expires_at,
         accepts=tuple(dict.fromkeys((*accepted(observation, candidate), *accepts))),
+        alerts=tuple(dict.fromkeys((*settled(observation.status), *(alert.policy for alert in alerts)))),
     )
+    version = candidate.spec.model.version
     if accepts:
-        message = f"the disagreement of version {candidate.spec.model.version} is accepted: gate {', '.join(accepts)}"
+        message = f"the disagreement of version {version} is accepted: gate {', '.join(accepts)}"
         return _with(heard, {"approval": approval, "resumed_at": now}, message)
-    message = f"version {candidate.spec.model.version} is approved until {approval.expires_at:%Y-%m-%d %H:%M:%S} UTC"
+    if alerts:
+        names = ", ".join(f"{alert.name} (entry {alert.policy})" for alert in alerts)
+        left = tuple(alert for alert in observation.status.reviews if alert not in alerts)
+        message = f"version {version} goes on in spite of alert {names}"
+        return _with(heard, {"approval": approval, "resumed_at": now, "reviews": left}, message)
+    message = f"version {version} is approved until {approval.expires_at:%Y-%m-%d %H:%M:%S} UTC"
     return _with(heard, {"approval": approval}, message)
 
 
@@ -166,6 +175,9 @@ def _promote(heard: Heeded, observation: Observation, action: ActionView, now: d
         return heard.refused(_not_rolling(observation))
     if awaits_review(observation):
         return heard.refused("a review stands before the candidate's first users; have it approved instead")
+    asked_about = unanswered(observation)
+    if asked_about:
+        return heard.refused(f"alert {asked_about[0].name} waits for a person's word; approve or reject it instead")
     if status.stage is StageName.SOAK and status.weight != soak_weight(observation.spec):
         return heard.refused("it goes to all traffic already, as soon as its pods are ready")
     return replace(_with(heard, {"paused": None}, ""), decides=True)
@@ -180,6 +192,12 @@ def _reject(heard: Heeded, observation: Observation, action: ActionView, now: da
 def _rollback(heard: Heeded, observation: Observation, action: ActionView, now: datetime) -> Heeded:
     if observation.stable is None:
         return heard.refused("no version is live yet: there is nothing to go back to")
+    found = complaint_of(observation, action.spec.alert, now) if action.spec.alert is not None else None
+    if isinstance(found, Complaint) and found.review:
+        put_to = put(observation, found)
+        return replace(
+            heard, observation=put_to, message=f"both versions share it, so a person is asked: {sentence(found)}"
+        )
     return replace(heard, decides=True)
 
 
@@ -218,7 +236,7 @@ def noted(heeded: Heeded, decision: Decision, now: datetime) -> Decision:
     if action.spec.action not in _NOTED or decision.candidate is None:
         return decision
     if action.spec.action is Verb.APPROVE and not waiting_since_told(heeded.observation):
-        return decision  # a review that is passed has a record of its own
+        return decision  # a review that is passed, or an alert that is accepted, has a record of its own
     outcome, reason = _NOTED[action.spec.action]
     message = f"{heeded.message}, asked by {action.spec.requested_by}: {action.spec.reason}"
     return replace(

@@ -26,6 +26,12 @@ def awaits_review(observation: Observation) -> bool:
     return observation.spec.review is not None and observation.status.stage in before
 
 
+def awaited(observation: Observation) -> str | None:
+    """For what a person is waited for, as people were told; None where nobody is."""
+    conditions = observation.status.conditions
+    return next((c.reason for c in conditions if c.type == "AwaitingReview" and c.status == "True"), None)
+
+
 def review(situation: Situation) -> Decision:
     policy = situation.observation.spec.review
     if policy is None:

@@ -20,6 +20,7 @@ from modelrollout.plan.lifetime import lifetime
 from modelrollout.plan.observation import Observation
 from modelrollout.plan.plan import Decision
 from modelrollout.plan.records import numbers
+from modelrollout.plan.shared import unanswered
 from modelrollout.plan.synced import registry_condition
 from modelrollout.plan.turn_back import previous_of
 
@@ -77,6 +78,7 @@ def deployment_status(
         paused=before.paused if going_on else None,
         resumed_at=(now if waited else before.resumed_at) if going_on else None,
         approval=before.approval if going_on else None,
+        reviews=unanswered(observation) if going_on else (),
         actions=answers,
         expected_verdict_at=_expected(decision, before, tell_numbers=tell_numbers and rolling),
         registry=observation.told.written if observation.told else before.registry,
@@ -213,12 +215,13 @@ def _told(
         return False
     if decision.evidence and before.evidence and decision.evidence.policy != before.evidence.policy:
         return False
-    return (last.outcome, last.reason, last.stage, last.weight) == (
-        record.outcome,
-        record.reason,
-        record.stage,
-        record.weight,
-    )
+    return _gist(last) == _gist(record)
+
+
+def _gist(record: DecisionRecord) -> tuple[object, ...]:
+    """What two records of one decision have in common."""
+    entry = record.alert.policy if record.alert is not None else None
+    return record.outcome, record.reason, record.stage, record.weight, entry
 
 
 def _evidence(

@@ -7,10 +7,12 @@ for who asked for what; and the leader finds it as it finds what people ask. The
 make actions, which admission narrows to those of alerts (verb `alert`).
 
 An action is named after the alert's labels, its start and the deployment, so that the same alert sent again, or to the
-other replica, is the same action. One alert is enough for a version: of many that come together the first is filed,
-and while that one waits to be answered, others about the same version are to come again a moment later. Whatever has
-resolved before it was answered is withdrawn, and what nobody answered within some minutes has expired: a firing alert
-is found by the query as well (`runtime.firing`).
+other replica, is the same action. One alert is enough for a version: of many that come together the first is filed, and
+while that one waits to be answered, others about the same version are to come again a moment later. Where alerts take
+nothing back and a person is asked, one is enough for each entry that asks. What comes of an action is judged when it is
+heard, so all of them say Rollback, which is the most that an alert can ask for. Whatever has resolved before it was
+answered is withdrawn, and what nobody answered within some minutes has expired: a firing alert is found by the query as
+well (`runtime.firing`).
 """
 
 import asyncio
@@ -62,7 +64,7 @@ class Filing:
         self._clock = clock
         self._account = account
         self._on_alerts = on_alerts
-        self._waiting: dict[tuple[str, str, str], tuple[str, float]] = {}
+        self._waiting: dict[tuple[str, str, str, str], tuple[str, float]] = {}
 
     async def take(self, payload: Payload) -> Filed:
         """Raises ApiError; who sent it must send it again then."""
@@ -73,28 +75,35 @@ class Filing:
         for watched in listening:
             await asyncio.sleep(0)  # many alerts for many rollouts: others want their turn
             await self._withdraw(watched, _of(resolved, watched))
-            found = self._complaints(watched, _of(firing, watched))
-            if found and self._is_waited_for(watched, found):
-                again = True
-            elif found:
-                actions.append(f"{watched.namespace}/{await self._file(watched, found)}")
+            for found in self._complaints(watched, _of(firing, watched)):
+                if self._is_waited_for(watched, found):
+                    again = True
+                else:
+                    actions.append(f"{watched.namespace}/{await self._file(watched, found)}")
         if not again:
             self._on_alerts("ignored", max(0, len(payload.firing) - len(actions)))
             self._on_alerts("invalid", payload.invalid)
         return Filed(actions=tuple(actions), again=again)
 
-    def _complaints(self, watched: Watched, alerts: Sequence[Firing]) -> list[Complaint]:
-        """Those that count, oldest first, so that the same alerts in another order are the same action."""
+    def _complaints(self, watched: Watched, alerts: Sequence[Firing]) -> list[Sequence[Complaint]]:
+        """Those that count, by what each action is to ask for: a version back, or else a review, entry by entry.
+
+        Oldest first, so that the same alerts in another order are the same action.
+        """
         of_live, now = names_of_live(alerts, watched), self._clock.now()
         answers = (complaint(alert, watched, now=now, of_live=of_live) for alert in alerts)
         found = [answer for answer in answers if isinstance(answer, Complaint)]
-        return sorted(found, key=lambda one: (one.alert.starts_at, _canonical(one.alert.labels)))[:TRIES]
+        asking: dict[str, list[Complaint]] = defaultdict(list)
+        for one in sorted(found, key=lambda one: (one.alert.starts_at, _canonical(one.alert.labels))):
+            asking[_entry(one)].append(one)
+        back = asking.get("")
+        return [back[:TRIES]] if back else [those[:TRIES] for those in asking.values()]
 
     def _is_waited_for(self, watched: Watched, found: Sequence[Complaint]) -> bool:
-        """Whether another alert about the same version was filed a moment ago."""
+        """Whether another alert that asks for the same was filed a moment ago."""
         now = self._clock.monotonic()
         self._waiting = {about: one for about, one in self._waiting.items() if now - one[1] < WAITS_SECONDS}
-        first = self._waiting.get((watched.namespace, watched.name, found[0].revision))
+        first = self._waiting.get((watched.namespace, watched.name, found[0].revision, _entry(found[0])))
         return first is not None and first[0] not in {action_name(watched, one.alert) for one in found}
 
     async def _file(self, watched: Watched, found: Sequence[Complaint]) -> str:
@@ -111,7 +120,8 @@ class Filing:
             else:
                 self._on_alerts("filed", 1)
                 log.info("%s/%s: filed %s: %s", watched.namespace, watched.name, name, body["spec"]["reason"])
-            self._waiting[watched.namespace, watched.name, one.revision] = name, self._clock.monotonic()
+            about = watched.namespace, watched.name, one.revision, _entry(one)
+            self._waiting[about] = name, self._clock.monotonic()
             return name
         self._on_alerts("known", 1)
         return action_name(watched, found[0].alert)
@@ -166,6 +176,11 @@ class Filing:
 def action_name(watched: Watched, alert: Firing) -> str:
     whose = [watched.namespace, watched.name, _canonical(alert.labels), alert.starts_at.astimezone(UTC).isoformat()]
     return f"{watched.name}-alert-{hashlib.sha256(json.dumps(whose).encode()).hexdigest()[:12]}"
+
+
+def _entry(found: Complaint) -> str:
+    """The entry that asks for a review; none where a version is to be taken back, which leaves nothing to review."""
+    return found.policy.name if found.review else ""
 
 
 def _canonical(labels: Mapping[str, str]) -> str:

@@ -25,11 +25,12 @@ from modelrollout.evidence import Verdict
 from modelrollout.plan import Observation, Plan, plan
 from modelrollout.plan.actions import ApplyRoute, ApplyWorkload, RemoveWorkload
 from modelrollout.plan.alarm import watched
-from modelrollout.plan.alerts import Complaint, complaint, names_of_live
+from modelrollout.plan.alerts import ROLLING, Complaint, complaint, names_of_live
 from modelrollout.plan.contracts import judge
 from modelrollout.plan.observation import Trouble
 from modelrollout.plan.pods import MODEL_TROUBLE
 from modelrollout.plan.shape import DRAIN
+from modelrollout.plan.shared import unanswered
 from tests.builders import ERRORS, LATENCY, REVIEW, counted, firing, id_of, pages, spec
 from tests.property.plan.world import World
 
@@ -55,7 +56,9 @@ POLICIES: Sequence[dict[str, Any]] = (
     {"stages": (FIXED, SOAK), "alerts": (pages(window="2m", shared=SharedAlert.ROLL_BACK),)},
     {"stages": (SHADOW, FIXED, SOAK), "breaking": Breaking.REJECT},
     {"stages": (FIXED, SOAK), "breaking": Breaking.REVIEW},
+    {"stages": (SHADOW, FIXED, SOAK), "alerts": (pages(shared=SharedAlert.REVIEW),), "max_duration": "1m"},
 )
+REVIEWING = len(POLICIES) - 1
 AMOUNT, AGE = {"name": "amount", "type": "float"}, {"name": "age", "type": "int"}
 CONTRACTS: dict[str, dict[str, Any]] = {
     "1": {"inputs": [AMOUNT]},
@@ -92,6 +95,8 @@ class CheckedWorld(World):
             self._takes_back_what_an_alert_is_about(observed, planned)
             self._goes_back_at_once_when_asked(observed, planned)
             self._lets_no_broken_contract_in(observed, planned)
+        if cut_after is None:
+            self._holds_while_a_person_is_asked_about_an_alert(observed, planned)
         return planned
 
     def _removes_nothing_that_serves(self, observed: Observation, planned: Plan) -> None:
@@ -139,7 +144,7 @@ class CheckedWorld(World):
         of = watched(observed)
         of_live = names_of_live(observed.firing, of)
         answers = [complaint(alert, of, now=self.now, of_live=of_live) for alert in observed.firing]
-        counting = {answer.revision for answer in answers if isinstance(answer, Complaint)}
+        counting = {answer.revision for answer in answers if isinstance(answer, Complaint) and not answer.review}
         waiting = [action for action in observed.actions if action.spec.alert is not None and not action.answered]
         if any(record.reason == "AlertFiring" for record in planned.records):
             assert counting or waiting
@@ -147,6 +152,20 @@ class CheckedWorld(World):
         if observed.status.candidate in counting and observed.stable is not None and not heard:
             assert planned.status.rejected == observed.status.candidate
             assert self.shares().get(observed.status.candidate or "", 0.0) == 0.0
+
+    def _holds_while_a_person_is_asked_about_an_alert(self, observed: Observation, planned: Plan) -> None:
+        """It goes on when that person says so, and back for any other reason."""
+        before, after = observed.status, planned.status
+        if not unanswered(observed) or before.stage not in ROLLING:
+            return
+        assert after.stable == before.stable
+        if before.candidate != after.candidate:
+            return
+        if after.reviews:
+            assert (after.stage, after.weight) == (before.stage, before.weight)
+            assert after.resumed_at == before.resumed_at or before.paused is not None
+        else:
+            assert any(one.action is Verb.APPROVE for one in after.actions if one not in before.actions)
 
     def _lets_no_broken_contract_in(self, observed: Observation, planned: Plan) -> None:
         candidate, stable = observed.candidate, observed.stable
@@ -420,12 +439,38 @@ class AnyRollout(RuleBasedStateMachine):
                 assert self.world.now - view.status.traffic_ended_at < DRAIN
 
 
-AnyRollout.TestCase.settings = settings(
-    max_examples=250,
-    stateful_step_count=30,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+class AnyReviewedAlert(AnyRollout):
+    """A rollout under way, and alerts that are about neither version alone, which have a person asked."""
+
+    @initialize(
+        routed=st.booleans(),
+        policy=st.just(REVIEWING),
+        replicas=st.sampled_from([1, 3]),
+        begun=st.just("rolling"),
+        seconds=st.sampled_from([5, 15, 25, 40, 60]),
+    )
+    def something_has_begun(self, routed: bool, policy: int, replicas: int, begun: str, seconds: float) -> None:
+        super().something_has_begun(routed=routed, policy=policy, replicas=replicas, begun=begun, seconds=seconds)
+        self.an_alert_of_both_fires()
+
+    @rule()
+    def an_alert_of_both_fires(self) -> None:
+        self.an_alert_fires(version=None, seconds_ago=0, sent=False)
+
+    @rule()
+    def somebody_approves(self) -> None:
+        self.somebody_asks(verb=Verb.APPROVE, back_to=None, about=self.version, seconds=600)
+
+
+EXAMPLES = {AnyRollout: 250, AnyReviewedAlert: 50}
+for machine, examples in EXAMPLES.items():
+    machine.TestCase.settings = settings(
+        max_examples=examples,
+        stateful_step_count=30,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
 TestAnyRollout = AnyRollout.TestCase
+TestAnyReviewedAlert = AnyReviewedAlert.TestCase

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
+from modelrollout.api.alerts import FiredAlert
 from modelrollout.api.base import ApiType
 from modelrollout.api.conditions import Condition
 from modelrollout.api.modeldeployment import AnsweredAction, Approval, ModelDeploymentStatus, Pause, StageName
@@ -59,6 +60,7 @@ DEPLOYMENT = ModelDeploymentStatus(
     ),
     paused=Pause(by="anna", reason="the queue behind it is full", at=AT),
     approval=Approval(by="olga", role="model-risk", reason="checked", digest="ab" * 32, at=AT, expires_at=AT),
+    reviews=(FiredAlert(policy="drift", name="ModelDriftInEveryVersion", labels={"kind": "input"}, starts_at=AT),),
     actions=(
         AnsweredAction(
             uid="5f0c", name="pause-1", action=Verb.PAUSE, by="anna", outcome=Answer.APPLIED, message="paused", at=AT
@@ -111,7 +113,16 @@ def test_names_on_the_wire_are_in_camel_case() -> None:
             "at": "2026-10-05T12:30:15.250000Z",
             "expiresAt": "2026-10-05T12:30:15.250000Z",
             "accepts": [],
+            "alerts": [],
         },
+        "reviews": [
+            {
+                "policy": "drift",
+                "name": "ModelDriftInEveryVersion",
+                "labels": {"kind": "input"},
+                "startsAt": "2026-10-05T12:30:15.250000Z",
+            }
+        ],
         "actions": [
             {
                 "uid": "5f0c",

@@ -7,11 +7,12 @@ from datetime import datetime
 import pytest
 
 from modelrollout.adapters.kubernetes import Forbidden
+from modelrollout.api.alerts import SharedAlert
 from modelrollout.api.modeldeployment import Pause, StageName
 from modelrollout.api.rollout import ReviewStage, Stage
 from modelrollout.cli import queue
 from modelrollout.plan.observation import Observation, Trouble
-from tests.builders import BAD, CANARY, FEW, SHADOW, SOAK, ago, bodies, live, pod, rolling, spec
+from tests.builders import BAD, CANARY, FEW, SHADOW, SOAK, ago, bodies, firing, live, pages, pod, rolling, spec
 from tests.unit.cli.stand import Stand
 
 TWO = spec("2")
@@ -23,6 +24,8 @@ PAUSED = replace(
     status=CANARYING.status.model_copy(update={"paused": Pause(by="anna", reason="fire drill", at=ago(60))}),
 )
 INCONCLUSIVE = rolling(spec("2", max_duration="5m"), StageName.CANARY, weight=25, seen=FEW, started=600)
+ASKING = spec("2", alerts=(pages(shared=SharedAlert.REVIEW),))
+SHARED = replace(rolling(ASKING, StageName.CANARY, weight=25, seen=FEW), firing=(firing(),))
 STALLED = rolling(TWO, StageName.SHADOW, ready=0, pods=[pod(Trouble.IMAGE_PULL, of=TWO, number=n) for n in range(3)])
 HARMED = rolling(TWO, StageName.CANARY, weight=25, seen=BAD)
 
@@ -35,12 +38,13 @@ HARMED = rolling(TWO, StageName.CANARY, weight=25, seen=BAD)
             "review by model-risk",
             "kubectl model approve fraud -n payments --role model-risk --reason 'WHY'",
         ),
+        (SHARED, "review", "kubectl model approve fraud -n payments --reason 'WHY'"),
         (PAUSED, "resume, paused by anna", "kubectl model resume fraud -n payments --reason 'WHY'"),
         (INCONCLUSIVE, "decision, inconclusive", "kubectl model why fraud -n payments"),
         (STALLED, "repair, ImagePullFailed", "kubectl model status fraud -n payments"),
         (HARMED, "another version, rolled back", "kubectl model why fraud -n payments"),
     ],
-    ids=["review", "paused", "inconclusive", "stalled", "rolled back"],
+    ids=["review", "shared alert", "paused", "inconclusive", "stalled", "rolled back"],
 )
 def test_what_waits(observation: Observation, waits_for: str, command: str) -> None:
     printed = Stand(observation=observation).run(queue.run, "-o", "json")

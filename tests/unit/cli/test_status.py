@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from modelrollout.adapters.kubernetes import Forbidden, NotFound, Unreachable
+from modelrollout.api.alerts import SharedAlert
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.cli import status
 from modelrollout.plan.observation import Observation, Unreadable
@@ -22,8 +23,10 @@ from tests.builders import (
     SHADOW,
     SOAK,
     bodies,
+    firing,
     installing,
     live,
+    pages,
     rolling,
     spec,
 )
@@ -114,12 +117,20 @@ def test_the_expected_verdict_is_told_as_a_time_to_come() -> None:
             "AwaitingReview: version 2 waits for an approval",
         ),
         (
+            replace(
+                rolling(spec("2", alerts=(pages(shared=SharedAlert.REVIEW),)), StageName.CANARY, weight=25, seen=FEW),
+                firing=(firing(),),
+            ),
+            "AwaitingReview",
+            "SharedAlert: alert Errors fired at 11:59:55 (entry pages: severity=page, namespace=payments)",
+        ),
+        (
             replace(COMPARED, reading=Unreadable("connection refused")),
             "Progressing",
             "MetricsUnavailable: holding: Prometheus cannot be asked: connection refused",
         ),
     ],
-    ids=["live", "installing", "rolled back", "review", "no Prometheus"],
+    ids=["live", "installing", "rolled back", "review", "shared alert", "no Prometheus"],
 )
 def test_states(observation: Observation, state: str, says: str) -> None:
     printed = Stand(observation=observation).run(status.run, "fraud")

@@ -6,10 +6,26 @@ from dataclasses import replace
 
 import pytest
 
+from modelrollout.api.alerts import SharedAlert
 from modelrollout.api.modeldeployment import StageName
 from modelrollout.api.rolloutaction import Verb
 from modelrollout.cli import why
-from tests.builders import BAD, ERRORS, FEW, LATENCY, asked, bodies, id_of, live, rolling, spec
+from modelrollout.plan import plan
+from tests.builders import (
+    BAD,
+    ERRORS,
+    FEW,
+    LATENCY,
+    NOW,
+    asked,
+    bodies,
+    firing,
+    id_of,
+    live,
+    pages,
+    rolling,
+    spec,
+)
 from tests.unit.cli.stand import Stand
 
 HARMED = rolling(spec("2", gates=(ERRORS, LATENCY)), StageName.CANARY, weight=25, seen=BAD)
@@ -53,6 +69,28 @@ def test_what_an_alert_led_to_names_the_alert() -> None:
     revision["status"]["decisions"][-1] |= {"alert": alert, "by": "system:serviceaccount:modelrollout:modelrollout"}
     told = paragraph(stand.run(why.run, "fraud").out)
     assert "; the alert FraudDown, which rollout.alerts pages names, fires since 2026-11-24 11:59:30 UTC." in told
+
+
+def test_what_both_versions_share_names_the_alert_and_then_the_person_who_let_it_go_on() -> None:
+    asking = spec("2", alerts=(pages(shared=SharedAlert.REVIEW),))
+    held = replace(rolling(asking, StageName.CANARY, weight=25, seen=FEW), firing=(firing(since=30),))
+
+    told = paragraph(Stand(observation=held).run(why.run, "fraud").out)
+
+    assert "it was paused (SharedAlert) in stage Canary at weight 25 %" in told
+    assert "; the alert Errors, which rollout.alerts pages names, fires since 2026-11-24 11:59:30 UTC." in told
+    assert "so it holds until a person says: kubectl model approve fraud -n payments, or reject." in told
+
+    planned = plan(held, NOW)
+    id, status = id_of(asking), planned.revisions[id_of(asking)]
+    revisions = {**held.revisions, id: replace(held.revisions[id], status=status)}
+    approval = asked(Verb.APPROVE, about=asking, by="olga", reason="October is odd everywhere")
+    approved = replace(held, status=planned.status, revisions=revisions, actions=(approval,))
+
+    told = paragraph(Stand(observation=approved).run(why.run, "fraud").out)
+
+    assert "it was resumed (SharedAlertAccepted) in stage Canary at weight 25 %" in told
+    assert "; olga asked for it. It goes on in spite of alert Errors (entry pages), approved by olga: October" in told
 
 
 @pytest.mark.parametrize("named", ["2", id_of(HARMED.spec), id_of(HARMED.spec)[:5]])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from modelrollout.api.alerts import AlertPolicy
+from modelrollout.api.alerts import AlertPolicy, SharedAlert
 from modelrollout.plan import alerts
 from modelrollout.runtime import payload, receiver
 from modelrollout.runtime.telemetry import Telemetry
@@ -19,6 +19,20 @@ def test_its_policy_is_accepted() -> None:
     (rollout,) = (example["rollout"] for example in EXAMPLES if "rollout" in example)
     (policy,) = (AlertPolicy.model_validate(one) for one in rollout["alerts"])
     assert (policy.name, policy.window) == ("pages", "4h")
+
+
+def test_the_alert_that_is_reviewed_is_one_of_the_rules_and_names_no_version() -> None:
+    (entry,) = (one for example in EXAMPLES if "alerts" in example for one in example["alerts"])
+    policy = AlertPolicy.model_validate(entry)
+    assert policy.shared_with_live is SharedAlert.REVIEW
+    rules = yaml.safe_load((ROOT / "manifests" / "components" / "monitoring" / "datarules.yaml").read_text())
+    (rule,) = (
+        rule
+        for group in rules["spec"]["groups"]
+        for rule in group["rules"]
+        if rule.get("alert") == policy.match["alertname"]
+    )
+    assert "count without (revision)" in rule["expr"]
 
 
 def test_every_label_that_is_looked_at_is_on_it() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from modelrollout.api.alerts import AlertPolicy, SharedAlert
 from modelrollout.api.contract import Contract, ContractSource
 from modelrollout.api.gates import Gate
 from modelrollout.data.check import Rule
@@ -19,10 +20,11 @@ RULES = yaml.safe_load((ROOT / "manifests" / "components" / "monitoring" / "data
 
 
 def test_the_examples_are_accepted() -> None:
-    contract, spec, gates = EXAMPLES
+    contract, spec, rollout, gates = EXAMPLES
 
     assert Contract.model_validate(contract).example is not None
     assert ContractSource.model_validate(spec["spec"]["contract"]).verify.wanted
+    assert AlertPolicy.model_validate(rollout["alerts"][0]).shared_with_live is SharedAlert.REVIEW
     assert Gate.model_validate(gates[0]).output == "score"
 
 

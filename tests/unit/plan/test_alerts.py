@@ -387,7 +387,10 @@ def test_whatever_it_is_about_and_whenever_it_fired(
     shared: SharedAlert,
     whose: object,
 ) -> None:
-    """An alert that counts is of the version that it takes back, began after its rollout, and is within its time."""
+    """An alert that counts is of the version that it takes back, began after its rollout, and is within its time.
+
+    One that is shared has a person asked, where that is wanted, while a rollout is under way.
+    """
     rolls = stage in ROLLING
     status = ModelDeploymentStatus(
         stage=stage,
@@ -411,8 +414,10 @@ def test_whatever_it_is_about_and_whenever_it_fired(
         }.get(window, timedelta())
     )
     about_it = whose is V2 or (whose is None and shared is SharedAlert.ROLL_BACK)
-    counts = about_it and ago(since) >= ago(started) and (rolls or in_window)
+    reviewed = whose is None and shared is SharedAlert.REVIEW and rolls
+    counts = (about_it or reviewed) and ago(since) >= ago(started) and (rolls or in_window)
     assert isinstance(answer, Complaint) is counts
     if isinstance(answer, Complaint):
+        assert answer.review is reviewed
         assert answer.revision == id_of(V2)
         assert of.listens(NOW)
