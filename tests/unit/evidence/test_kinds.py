@@ -220,17 +220,17 @@ def test_policies_need_sensible_numbers() -> None:
 
 
 def test_until_a_shape_fails_it_is_told_by_the_edge_that_a_promotion_waits_for() -> None:
-    """Nobody is ever beyond the one edge, so that nothing needs to be learnt about it."""
-    scores = ShapePolicy(name="scores", tolerate=0.03, promote_within=0.1, both=True)
-    equal = Bins(("missing", "0.5..1"), 10.0, (0.0, 4.0))
-    other = Bins(("missing", "0.5..1"), 10.0, (0.0, 9.0))
-    evidence = fresh(scores)
-    for _ in range(20):
-        evidence = observe(evidence, scores, Spread(candidate=equal, stable=equal))
-    (waiting,) = judge([(scores, evidence)], rates=RATES).gates
-    assert (waiting.verdict, waiting.edge) == (Verdict.Insufficient, "0.5..1")
-    assert waiting.candidate == Counts(200.0, 80.0)
-    for _ in range(200):
-        evidence = observe(evidence, scores, Spread(candidate=other, stable=equal))
-    (failed,) = judge([(scores, evidence)], rates=RATES).gates
-    assert (failed.verdict, failed.edge) == (Verdict.Fail, "0.5..1")
+    """Half of all requests are beyond the first edge, so that little is learnt there; the second is where it differs."""
+    stable = Bins(("0.1", "0.5"), 100.0, (50.0, 1.0))
+    evidence = fresh(SHAPE)
+    for _ in range(5):
+        candidate = Bins(("0.1", "0.5"), 100.0, (50.0, 2.0))
+        evidence = observe(evidence, SHAPE, Spread(candidate=candidate, stable=stable))
+    (waiting,) = judge([(SHAPE, evidence)], rates=RATES).gates
+    assert (waiting.verdict, waiting.edge) == (Verdict.Insufficient, "0.1")
+    assert waiting.candidate == Counts(500.0, 250.0)
+    for _ in range(50):
+        candidate = Bins(("0.1", "0.5"), 100.0, (50.0, 40.0))
+        evidence = observe(evidence, SHAPE, Spread(candidate=candidate, stable=stable))
+    (failed,) = judge([(SHAPE, evidence)], rates=RATES).gates
+    assert (failed.verdict, failed.edge) == (Verdict.Fail, "0.5")
