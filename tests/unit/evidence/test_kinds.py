@@ -220,7 +220,7 @@ def test_policies_need_sensible_numbers() -> None:
 
 
 def test_until_a_shape_fails_it_is_told_by_the_edge_that_a_promotion_waits_for() -> None:
-    """Half of all requests are beyond the first edge, so that little is learnt there; the second is where it differs."""
+    """Half of all requests are beyond the first edge, so little is learnt there; the second is where it differs."""
     stable = Bins(("0.1", "0.5"), 100.0, (50.0, 1.0))
     evidence = fresh(SHAPE)
     for _ in range(5):
