@@ -11,9 +11,11 @@ beyond several edges at once: that dependence is between edges, not between requ
 some edge, and that edge lets it pass with probability falsePromotion at most: an intersection of tests, no share to be
 split. The upper bound is the largest of the edges' own.
 
-The bets on "fewer beyond" are those on "more within": the same formula with n - x in place of x. Slopes depend on
-numbers of requests only, so they are kept once for all edges, and so is what turns the sums of one direction into
-those of the other.
+Harm's bets on "fewer beyond" are those on "more within": the same formula with n - x in place of x. For safety each
+direction can be said in two ways, "the candidate has x more beyond" and "the live version has x more within", and the
+same formula bounds either. It learns fast where a rate is small and slowly where it is near one, so each interval is
+judged by the way whose rate was the smaller one before it. A choice that rests on the past alone changes nothing about
+the proof, and a bin that nobody is ever in costs no requests. With a ratio other than 1 there is one way only.
 """
 
 import math
@@ -40,7 +42,6 @@ _KEYS = (
     "harmLogs",
     "safetyLogs",
     "safetySlopes",
-    "safetyFlips",
     "requests",
     "beyond",
     "history",
@@ -69,13 +70,29 @@ class ShapePolicy:
         demands.weight(self.name, self.weight)
 
 
+@dataclass(frozen=True, slots=True)
+class Safety:
+    """Sums of the safety bets in one direction, as `safety.log_factor` gives them: constant parts and slopes."""
+
+    logs: tuple[float, ...] = _ZEROS
+    slopes: tuple[float, ...] = _ZEROS
+
+    def with_interval(self, interval: Interval, *, ratio: float) -> "Safety":
+        factors = [safety.log_factor(bet, ratio=ratio, interval=interval) for bet in safety.BETS]
+        return Safety(
+            logs=tuple(kept + constant for kept, (constant, _) in zip(self.logs, factors, strict=True)),
+            slopes=tuple(kept + slope for kept, (_, slope) in zip(self.slopes, factors, strict=True)),
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
-    """What is known at one edge: stakes on more and on fewer beyond it, sums of the safety bets, and totals."""
+    """What is known at one edge: stakes on more and on fewer beyond it, safety in either direction, and totals."""
 
     more: tuple[float, ...] = _NOTHING
     fewer: tuple[float, ...] = ()
-    safety_logs: tuple[float, ...] = _ZEROS
+    not_more: Safety = Safety()
+    not_fewer: Safety = Safety()
     candidate: float = 0.0
     stable: float = 0.0
     history: float = 0.0
@@ -90,8 +107,6 @@ class ShapeEvidence:
     both: bool = False
     intervals: int = 0
     edges: Mapping[str, Edge] = field(default_factory=dict)
-    safety_slopes: tuple[float, ...] = _ZEROS
-    safety_flips: tuple[float, ...] = _ZEROS
     candidate_total: float = 0.0
     stable_total: float = 0.0
     history_total: float = 0.0
@@ -112,15 +127,19 @@ class ShapeEvidence:
             "both": self.both,
             "edges": list(self.edges),
             "harmLogs": [[record.floor(value) for value in (*edge.more, *edge.fewer)] for edge in known],
-            "safetyLogs": [[record.floor(value) for value in edge.safety_logs] for edge in known],
-            "safetySlopes": [record.floor(value) for value in self.safety_slopes],
-            "safetyFlips": [record.floor(value) for value in self.safety_flips],
+            "safetyLogs": [[record.floor(value) for one in self._safety(edge) for value in one.logs] for edge in known],
+            "safetySlopes": [
+                [record.floor(value) for one in self._safety(edge) for value in one.slopes] for edge in known
+            ],
             "requests": [record.short(value) for value in self._totals()],
             "beyond": [[record.short(value) for value in (edge.candidate, edge.stable)] for edge in known],
             "history": [record.short(edge.history) for edge in known],
             "pending": [_stored_bins(self.pending.candidate), _stored_bins(self.pending.stable)],
             "carried": None if self.carried is None else record.ceiling(self.carried),
         }
+
+    def _safety(self, edge: Edge) -> tuple[Safety, ...]:
+        return (edge.not_more, edge.not_fewer) if self.both else (edge.not_more,)
 
     def _totals(self) -> tuple[float, float, float]:
         return self.candidate_total, self.stable_total, self.history_total
@@ -132,7 +151,9 @@ class ShapeEvidence:
         names = record.texts(fields["edges"], field="edges", most=MAX_EDGES)
         bets = len(harm.BETS) * (2 if both else 1)
         logs = record.rows(fields["harmLogs"], field="harmLogs", rows=len(names), length=bets)
-        sums = record.rows(fields["safetyLogs"], field="safetyLogs", rows=len(names), length=len(safety.BETS))
+        length = len(safety.BETS) * (2 if both else 1)
+        sums = record.rows(fields["safetyLogs"], field="safetyLogs", rows=len(names), length=length)
+        slopes = record.rows(fields["safetySlopes"], field="safetySlopes", rows=len(names), length=length)
         beyond = record.rows(fields["beyond"], field="beyond", rows=len(names), length=2)
         history = record.numbers(fields["history"], field="history", length=len(names))
         requests = record.numbers(fields["requests"], field="requests", length=3)
@@ -146,15 +167,16 @@ class ShapeEvidence:
                 name: Edge(
                     more=logs[row][: len(harm.BETS)],
                     fewer=logs[row][len(harm.BETS) :],
-                    safety_logs=sums[row],
+                    not_more=Safety(sums[row][: len(safety.BETS)], slopes[row][: len(safety.BETS)]),
+                    not_fewer=Safety(sums[row][-len(safety.BETS) :], slopes[row][-len(safety.BETS) :])
+                    if both
+                    else Safety(),
                     candidate=beyond[row][0],
                     stable=beyond[row][1],
                     history=history[row],
                 )
                 for row, name in enumerate(names)
             },
-            safety_slopes=record.numbers(fields["safetySlopes"], field="safetySlopes", length=len(safety.BETS)),
-            safety_flips=record.numbers(fields["safetyFlips"], field="safetyFlips", length=len(safety.BETS)),
             candidate_total=requests[0],
             stable_total=requests[1],
             history_total=requests[2],
@@ -194,17 +216,10 @@ def update(evidence: ShapeEvidence, policy: ShapePolicy, spread: Spread) -> Shap
     edges = tuple(evidence.edges) or shared
     if not edges or not set(edges) <= set(shared):
         return replace(evidence, pending=_EMPTY)
-    totals = Interval(
-        candidate=Counts(merged.candidate.total, merged.candidate.total),
-        stable=Counts(merged.stable.total, merged.stable.total),
-    )
-    flips = [safety.log_factor(bet, ratio=policy.ratio, interval=totals) for bet in safety.BETS]
     return replace(
         evidence,
         intervals=evidence.intervals + 1,
         edges={edge: _judged(evidence, policy, merged, edge) for edge in edges},
-        safety_slopes=tuple(kept + slope for kept, (_, slope) in zip(evidence.safety_slopes, flips, strict=True)),
-        safety_flips=tuple(kept + flip for kept, (flip, _) in zip(evidence.safety_flips, flips, strict=True)),
         candidate_total=evidence.candidate_total + merged.candidate.total,
         stable_total=evidence.stable_total + merged.stable.total,
         pending=_EMPTY,
@@ -235,18 +250,27 @@ def _judged(evidence: ShapeEvidence, policy: ShapePolicy, spread: Spread, name: 
             for bet, before in zip(harm.BETS, kept, strict=True)
         )
 
-    guess = harm.guess_rate(seen)
+    guess, within = harm.guess_rate(seen), _within(interval)
     return Edge(
         more=staked(edge.more, guess, interval),
-        fewer=staked(edge.fewer, 1 - guess, _within(interval)) if evidence.both else (),
-        safety_logs=tuple(
-            kept + safety.log_factor(bet, ratio=policy.ratio, interval=interval)[0]
-            for bet, kept in zip(safety.BETS, edge.safety_logs, strict=True)
-        ),
+        fewer=staked(edge.fewer, 1 - guess, within) if evidence.both else (),
+        not_more=edge.not_more.with_interval(_rarer(policy, guess, interval, _exchanged(within)), ratio=policy.ratio),
+        not_fewer=edge.not_fewer.with_interval(_rarer(policy, guess, _exchanged(interval), within), ratio=policy.ratio)
+        if evidence.both
+        else Safety(),
         candidate=edge.candidate + interval.candidate.bad,
         stable=edge.stable + interval.stable.bad,
         history=edge.history,
     )
+
+
+def _rarer(policy: ShapePolicy, guess: float, beyond: Interval, within: Interval) -> Interval:
+    """The way of saying it that is about the rarer of the two."""
+    return beyond if policy.ratio != 1 or guess <= 0.5 else within
+
+
+def _exchanged(interval: Interval) -> Interval:
+    return Interval(candidate=interval.stable, stable=interval.candidate)
 
 
 def _within(interval: Interval) -> Interval:
@@ -266,11 +290,16 @@ def retried(evidence: ShapeEvidence) -> ShapeEvidence:
     return replace(
         evidence,
         edges={
-            name: replace(edge, safety_logs=_ZEROS, candidate=0.0, stable=0.0, history=edge.history + edge.stable)
+            name: replace(
+                edge,
+                not_more=Safety(),
+                not_fewer=Safety(),
+                candidate=0.0,
+                stable=0.0,
+                history=edge.history + edge.stable,
+            )
             for name, edge in evidence.edges.items()
         },
-        safety_slopes=_ZEROS,
-        safety_flips=_ZEROS,
         candidate_total=0.0,
         stable_total=0.0,
         history_total=evidence.history_total + evidence.stable_total,
@@ -302,27 +331,26 @@ def worst(evidence: ShapeEvidence) -> str | None:
     return max(_stakes(evidence), key=lambda stakes: max(stakes[1]))[0]
 
 
-def _directions(evidence: ShapeEvidence) -> Iterator[tuple[str, tuple[float, ...]]]:
-    """The safety sums of every edge and direction, with the edge's name."""
+def _directions(evidence: ShapeEvidence) -> Iterator[tuple[str, Safety]]:
+    """Every edge by its name, in every direction."""
     for name, edge in evidence.edges.items():
-        yield name, edge.safety_logs
+        yield name, edge.not_more
         if evidence.both:
-            yield name, tuple(flip - one for flip, one in zip(evidence.safety_flips, edge.safety_logs, strict=True))
+            yield name, edge.not_fewer
 
 
 def _least(evidence: ShapeEvidence, policy: ShapePolicy) -> tuple[str, tuple[float, ...]]:
     """ln E_safe of each bet, at the edge and in the direction that has earned least, and that edge's name."""
-    slopes = evidence.safety_slopes
     return min(
         (
             (
                 name,
                 tuple(
                     (constant + slope * policy.promote_within) / evidence.phi
-                    for constant, slope in zip(constants, slopes, strict=True)
+                    for constant, slope in zip(known.logs, known.slopes, strict=True)
                 ),
             )
-            for name, constants in _directions(evidence)
+            for name, known in _directions(evidence)
         ),
         key=lambda found: log_mean(found[1]),
         default=("", _ZEROS),
@@ -348,10 +376,10 @@ def upper_bound(evidence: ShapeEvidence, *, false_promotion: float) -> float:
     if not evidence.edges:
         return 1.0
     line = math.log(1 / false_promotion)
-    slopes = tuple(value / evidence.phi for value in evidence.safety_slopes)
     bound = 0.0
-    for _, sums in _directions(evidence):
-        constants = tuple(value / evidence.phi for value in sums)
+    for _, known in _directions(evidence):
+        constants = tuple(value / evidence.phi for value in known.logs)
+        slopes = tuple(value / evidence.phi for value in known.slopes)
         if safety.log_evidence(constants=constants, slopes=slopes, excess=bound) < line:
             bound = safety.upper_bound(constants=constants, slopes=slopes, false_promotion=false_promotion)
     return bound

@@ -4,16 +4,18 @@ import itertools
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from modelrollout.evidence import Bins, ErrorRates, Spread, Verdict, judge, shape
-from modelrollout.evidence.shape import ShapeEvidence, ShapePolicy
+from modelrollout.evidence import Bins, ErrorRates, Spread, Verdict, harm, judge, shape
+from modelrollout.evidence.shape import Edge, ShapeEvidence, ShapePolicy
 from tests.property.evidence.exact import TOLERANCE
 
 EDGES = ("0.1", "0.5")
+NOTHING = (-math.inf,) * len(harm.BETS)
 Shares = tuple[float, float, float]
 """Probability of each of three buckets: up to 0.1, up to 0.5, beyond."""
 
@@ -44,10 +46,18 @@ def outcomes(spread: Shares, requests: int) -> Iterator[tuple[float, Bins]]:
             yield chance, Bins(EDGES, float(requests), past)
 
 
-def expected(candidate: Shares, stable: Shares, n_c: int, n_s: int, policy: ShapePolicy, *, safety: bool) -> float:
+def expected(
+    candidate: Shares, stable: Shares, n_c: int, n_s: int, policy: ShapePolicy, *, safety: bool, past: float = 0.0
+) -> float:
+    """`past`: which share of the live version's requests was beyond each edge before, over and over again."""
+    began = replace(
+        shape.start(policy, planned_intervals=1),
+        edges={edge: Edge(fewer=NOTHING if policy.both else (), history=10_000 * past) for edge in EDGES},
+        history_total=10_000.0,
+    )
     mean = 0.0
     for (chance, c), (likely, s) in itertools.product(outcomes(candidate, n_c), list(outcomes(stable, n_s))):
-        evidence = shape.update(shape.start(policy, planned_intervals=1), policy, Spread(candidate=c, stable=s))
+        evidence = shape.update(began, policy, Spread(candidate=c, stable=s))
         log_e = shape.log_safety(evidence, policy) if safety else shape.log_harm(evidence)
         mean += chance * likely * math.exp(log_e)
     return mean
@@ -65,16 +75,30 @@ def test_harm_in_any_direction_is_no_gain_within_the_tolerance(
     assert expected(c, s, n_c, n_s, policy, safety=False) <= 1 + TOLERANCE
 
 
-@given(buckets, buckets, sizes, sizes)
-@settings(deadline=None, max_examples=60)
+@given(buckets, buckets, sizes, sizes, st.sampled_from([0.0, 0.4, 0.6, 1.0]), st.booleans())
+@settings(deadline=None, max_examples=120)
 def test_safety_is_no_gain_beyond_the_margin_at_any_one_edge(
-    candidate: tuple[int, ...], stable: tuple[int, ...], n_c: int, n_s: int
+    candidate: tuple[int, ...], stable: tuple[int, ...], n_c: int, n_s: int, past: float, both: bool
 ) -> None:
+    """Whatever was seen before, and whether or not that was anything like what is seen now."""
     c, s = shares(candidate), shares(stable)
-    margin = distance(c, s)
+    margin = distance(c, s) if both else max(x - y for x, y in zip(beyond(c), beyond(s), strict=True))
     assume(margin > 0)
-    policy = ShapePolicy(name="g", tolerate=0.0, promote_within=margin, both=True)
-    assert expected(c, s, n_c, n_s, policy, safety=True) <= 1 + TOLERANCE
+    policy = ShapePolicy(name="g", tolerate=0.0, promote_within=margin, both=both)
+    assert expected(c, s, n_c, n_s, policy, safety=True, past=past) <= 1 + TOLERANCE
+
+
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize(("share", "requests"), [(0.0, 100), (0.01, 200), (0.99, 800), (1.0, 800)])
+def test_an_edge_that_nearly_nobody_or_nearly_everybody_is_beyond_costs_few_requests(
+    both: bool, share: float, requests: int
+) -> None:
+    policy = ShapePolicy(name="g", tolerate=0.03, promote_within=0.06, both=both)
+    alike = Bins(("e",), 10.0, (10 * share,))
+    evidence = shape.start(policy, planned_intervals=300)
+    for _ in range(requests // 10):
+        evidence = shape.update(evidence, policy, Spread(candidate=alike, stable=alike))
+    assert shape.log_safety(evidence, policy) >= math.log(20)
 
 
 totals = st.integers(1, 400)
