@@ -10,6 +10,7 @@ import requests
 from demo.kubectl import kubectl
 from tests.e2e import biopsies
 from tests.e2e.case import Case
+from tests.e2e.history import Object
 from tests.e2e.manifests import CANARY, ERRORS, SHADOW, SOAK, Manifest, manifest
 from tests.e2e.then import condition
 
@@ -28,6 +29,11 @@ ANSWERS: Manifest = {
     "promoteWithin": {"points": 25},
 }
 AGREEMENT: Manifest = {"name": "agreement", "signal": "Agreement", "target": 0.9, "onDisagreement": "Rollback"}
+WORLD: Manifest = {
+    "name": "world",
+    "match": {"alertname": "ModelDriftInEveryVersion"},
+    "sharedWithLive": "Review",
+}
 FEATURES = "modelrollout.dev/feature-pipeline"
 DRIFTS_OVER_SECONDS = 40.0
 LONG_SECONDS = 300.0
@@ -145,7 +151,7 @@ def test_a_version_whose_answers_are_spread_otherwise_is_taken_back(case: Case) 
     then.users_saw_no_failure()
 
 
-def test_a_world_that_changes_silently_is_told_and_no_reason_to_take_a_good_version_back(case: Case) -> None:
+def test_a_world_that_changes_silently_asks_a_person_and_takes_no_good_version_back(case: Case) -> None:
     given, when, then = case.steps()
     when.config_map("training", reference=biopsies.reference())
     given.live(counted("v2", monitoring={"share": 1.0}))
@@ -156,15 +162,26 @@ def test_a_world_that_changes_silently_is_told_and_no_reason_to_take_a_good_vers
     then.comes_to_be("an alert tells of the drift", lambda: _drifted(case, old))
     again = counted("v2", ANSWERS, AGREEMENT, monitoring={"share": 1.0})
     again["spec"]["model"]["uri"] += "?built=again"
+    again["spec"]["rollout"]["alerts"] = [WORLD]
     when.applied(again)
+
+    asked = then.comes_to("a person is asked", lambda found: _reason(found) == "SharedAlert", seconds=LONG_SECONDS)
+    told = condition(asked, "AwaitingReview")
+    assert told["status"] == "True"
+    case.note(told["message"])
+    new = case.revisions("v2")[-1][-1].found["spec"]["digest"][:10]
+    assert new != old
+    then.comes_to_be("an alert tells of the new version too", lambda: _drifted(case, new))
+    when.typed("approve", reason="another laboratory sends us biopsies")
 
     then.ends("Live", version="v2", seconds=LONG_SECONDS)
     then.passed_through("Shadow", "Canary", "Soak", "Live")
-    new = case.revisions("v2")[-1][-1].found["spec"]["digest"][:10]
-    assert new != old
-    then.comes_to_be("the alert tells of the new version", lambda: _drifted(case, new))
     assert condition(case.answers()[-1].found, "Ready")["status"] == "True"
     then.users_saw_no_failure()
+
+
+def _reason(found: Object) -> str:
+    return str(condition(found, "Ready")["reason"])
 
 
 def _drifted(case: Case, revision: str) -> bool:
