@@ -124,6 +124,10 @@ class MetricsHub:
         self._subscribers[key] = _Subscriber(subscription, asked_at)
         self._changed.set()
 
+    def has(self, key: Key) -> bool:
+        """Whether it has subscribed, to whatever."""
+        return key in self._subscribers
+
     def unsubscribe(self, key: Key) -> None:
         if self._subscribers.pop(key, None) is not None:
             self._changed.set()

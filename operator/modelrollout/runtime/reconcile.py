@@ -131,6 +131,7 @@ class Reconciler:
             await self._stall(deployment, reason=reason, message=error.message)
             raise
         changed |= await self._write(deployment, seen.observation, planned)
+        self._subscribe(key, seen.observation, planned)
         for answer in planned.answers:
             await self._tell(deployment, answer)
         self._forget_what_is_decided(key, planned)
@@ -148,8 +149,8 @@ class Reconciler:
         observation = seen.observation
         if planned.wants_verification and (question := question_of(observation, planned)) is not None:
             self._verifier.ask(key, question)
-        if planned.wants_readings or planned.wants_alerts:
-            self._hub.subscribe(key, _wanted(observation, planned))
+        if not self._hub.has(key):
+            self._subscribe(key, observation, planned)
         if not planned.wants_readings:
             return
         if planned.evidence is not None and seen.counters is not None and isinstance(observation.reading, Reading):
@@ -161,6 +162,13 @@ class Reconciler:
                 missing=observation.reading.missing,
             )
             self._ledger.put(key, entry)
+
+    def _subscribe(self, key: Key, observation: Observation, planned: Plan) -> None:
+        """To what the next stage needs only when the step to it is written: one that could not be is tried again, from
+        readings of the stage that it ends.
+        """
+        if planned.wants_readings or planned.wants_alerts:
+            self._hub.subscribe(key, _wanted(observation, planned))
 
     def _forget_what_is_decided(self, key: Key, planned: Plan) -> None:
         """Only now that it is written: a decision whose writes fail is made again, from the same evidence."""
