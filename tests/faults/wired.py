@@ -28,9 +28,9 @@ PATIENCE_SECONDS = 60.0
 
 
 class Wired:
-    """Everything but the operator; `operator` starts one."""
+    """Everything but the operator; `operator` starts one. A lease is renewed within 10 s, which are two real ones."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, *, speed: float = 10.0) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, *, speed: float = 5.0) -> None:
         self.clock = FastClock(speed)
         self.store = Store(self.clock)
         self.traffic = Traffic(self.store, self.clock, requests_per_second=2000)
