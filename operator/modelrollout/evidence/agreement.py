@@ -246,10 +246,7 @@ def log_harm(evidence: AgreementEvidence) -> float:
 
 def safety_sums(evidence: AgreementEvidence, policy: AgreementPolicy) -> tuple[float, ...]:
     """ln E_safe of each bet by itself."""
-    return tuple(
-        constant + slope * policy.beyond
-        for constant, slope in zip(evidence.safety_logs, evidence.safety_slopes, strict=True)
-    )
+    return safety.sums_at(policy.beyond, constants=evidence.safety_logs, slopes=evidence.safety_slopes)
 
 
 def upper_bound(evidence: AgreementEvidence, *, false_promotion: float) -> float:

@@ -211,11 +211,7 @@ def upper_bound(evidence: GateEvidence, *, false_promotion: float) -> float:
 
 def safety_sums(evidence: GateEvidence, policy: GatePolicy) -> tuple[float, ...]:
     """ln E_safe of each bet by itself."""
-    sums = _safety_sums(evidence)
-    return tuple(
-        constant + slope * policy.promote_within
-        for constant, slope in zip(sums["constants"], sums["slopes"], strict=True)
-    )
+    return safety.sums_at(policy.promote_within, **_safety_sums(evidence))
 
 
 def _safety_sums(evidence: GateEvidence) -> dict[str, tuple[float, ...]]:

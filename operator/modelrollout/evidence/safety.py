@@ -45,9 +45,14 @@ def log_factor(bet: float, *, ratio: float, interval: Interval) -> tuple[float, 
     return constant, candidate.total * loss
 
 
+def sums_at(excess: float, *, constants: Sequence[float], slopes: Sequence[float]) -> tuple[float, ...]:
+    """ln E of each bet against "the candidate exceeds by at least `excess`"."""
+    return tuple(constant + slope * excess for constant, slope in zip(constants, slopes, strict=True))
+
+
 def log_evidence(*, constants: Sequence[float], slopes: Sequence[float], excess: float) -> float:
-    """ln E against "the candidate exceeds by at least `excess`"."""
-    return log_mean(constant + slope * excess for constant, slope in zip(constants, slopes, strict=True))
+    """Of all bets together."""
+    return log_mean(sums_at(excess, constants=constants, slopes=slopes))
 
 
 def upper_bound(*, constants: Sequence[float], slopes: Sequence[float], false_promotion: float) -> float:
@@ -65,7 +70,7 @@ def upper_bound(*, constants: Sequence[float], slopes: Sequence[float], false_pr
         *((alone - constant) / slope if slope > 0 else 1.0 for constant, slope in zip(constants, slopes, strict=True)),
     )
     for _ in range(_STEPS):
-        logs = [constant + slope * refuted for constant, slope in zip(constants, slopes, strict=True)]
+        logs = sums_at(refuted, constants=constants, slopes=slopes)
         surplus = log_mean(logs) - line
         if surplus <= 0:
             break

@@ -341,20 +341,13 @@ def _directions(evidence: ShapeEvidence) -> Iterator[tuple[str, Safety]]:
 
 def _least(evidence: ShapeEvidence, policy: ShapePolicy) -> tuple[str, tuple[float, ...]]:
     """ln E_safe of each bet, at the edge and in the direction that has earned least, and that edge's name."""
-    return min(
-        (
-            (
-                name,
-                tuple(
-                    (constant + slope * policy.promote_within) / evidence.phi
-                    for constant, slope in zip(known.logs, known.slopes, strict=True)
-                ),
-            )
-            for name, known in _directions(evidence)
-        ),
-        key=lambda found: log_mean(found[1]),
-        default=("", _ZEROS),
+    margin = policy.promote_within
+    earned = (
+        (name, safety.sums_at(margin, constants=known.logs, slopes=known.slopes))
+        for name, known in _directions(evidence)
     )
+    divided = ((name, tuple(value / evidence.phi for value in sums)) for name, sums in earned)
+    return min(divided, key=lambda found: log_mean(found[1]), default=("", _ZEROS))
 
 
 def safety_sums(evidence: ShapeEvidence, policy: ShapePolicy) -> tuple[float, ...]:
